@@ -1,0 +1,1 @@
+"""Multimodal long-term memory for chat assistants."""

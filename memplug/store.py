@@ -1,0 +1,144 @@
+"""The one way from memplug to a backend: every read is bound to a scope here, and every row is checked again.
+
+Backends know filters, not scopes. Anything above this module that wants memories has to name whose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from memplug.exceptions import NotFound, ScopeError
+from memplug.plugins.protocols import Backend, Match, Selection
+from memplug.values.filters import All, Compare, Filter, Not
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from memplug.values.item import Record
+    from memplug.values.scope import Scope
+
+_EVERYTHING = All(())
+
+
+def utc_now() -> datetime:
+    """The present moment, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """Which part of a scope a read looks at.
+
+    Args:
+        scope: Whose memories.
+        filter: What else must hold.
+        as_of: The moment to look at; None means now.
+    """
+
+    scope: Scope
+    filter: Filter | None = None
+    as_of: datetime | None = None
+
+
+@dataclass(slots=True)
+class Store:
+    """A backend behind scopes.
+
+    Args:
+        backend: Where the records are.
+        clock: The present moment; tests of expiry and of time travel give their own.
+    """
+
+    backend: Backend
+    clock: Callable[[], datetime] = field(default=utc_now)
+
+    def select(
+        self, view: View, *, limit: int, after: tuple[datetime, str] | None = None, vectors: bool = False
+    ) -> list[Record]:
+        """Current records, newest first (see `Backend.select`)."""
+        selection = self._selection(view, limit=limit, after=after, vectors=vectors)
+        return [_inside(record, view.scope) for record in self.backend.select(selection)]
+
+    def nearest(self, vector: NDArray[np.float32], view: View, *, limit: int) -> list[Match]:
+        """The records nearest in meaning, best first."""
+        return self._checked(self.backend.nearest(vector, self._selection(view, limit=limit)), view.scope)
+
+    def match(self, terms: Sequence[str], view: View, *, limit: int) -> list[Match]:
+        """The records that share a word, best first by the backend's own score."""
+        return self._checked(self.backend.match(terms, self._selection(view, limit=limit)), view.scope)
+
+    def count(self, view: View) -> int:
+        """How many records the view holds."""
+        return self.backend.count(self._where(view), as_of=view.as_of)
+
+    def get(self, id_: str, scope: Scope | None) -> Record:
+        """The current version of one memory.
+
+        Raises:
+            NotFound: There is none, it is deleted or expired, or it lies outside ``scope``. The four look alike,
+                so that nobody learns of another user's memories.
+        """
+        record = self.backend.latest([id_]).get(id_)
+        if record is None or not self._visible(record, scope):
+            raise NotFound(f"there is no memory {id_!r} here")
+        return record
+
+    def history(self, id_: str, scope: Scope | None) -> list[Record]:
+        """All versions of one memory, oldest first, deletions included.
+
+        Raises:
+            NotFound: There is none inside ``scope``.
+        """
+        records = self.backend.versions(id_)
+        if not records or (scope is not None and not scope.admits(records[-1].item.ids)):
+            raise NotFound(f"there is no memory {id_!r} here")
+        return records
+
+    def everything(self, *, batch: int = 1_000, vectors: bool = False) -> Iterator[list[Record]]:
+        """All current records of all scopes, in batches: for upkeep of the whole store, never for a user's call."""
+        after: tuple[datetime, str] | None = None
+        while records := self.backend.select(Selection(where=_EVERYTHING, limit=batch, after=after, vectors=vectors)):
+            yield records
+            after = (records[-1].item.created_at, records[-1].id)
+
+    def size(self) -> int:
+        """How many current records there are in all scopes together."""
+        return self.backend.count(_EVERYTHING)
+
+    def _visible(self, record: Record, scope: Scope | None) -> bool:
+        item = record.item
+        expired = item.expires_at is not None and item.expires_at <= self.clock()
+        return not item.deleted and not expired and (scope is None or scope.admits(item.ids))
+
+    def _where(self, view: View) -> Filter:
+        """The scope first, then expiry, then what the caller asked for."""
+        members: list[Filter] = [Compare(name, "eq", value) for name, value in view.scope.ids.items()]
+        members.append(Not(Compare("expires_at", "lte", view.as_of or self.clock())))
+        if view.filter is not None:
+            members.append(view.filter)
+        return All(tuple(members))
+
+    def _selection(
+        self, view: View, *, limit: int, after: tuple[datetime, str] | None = None, vectors: bool = False
+    ) -> Selection:
+        return Selection(where=self._where(view), limit=limit, after=after, as_of=view.as_of, vectors=vectors)
+
+    def _checked(self, matches: list[Match], scope: Scope) -> list[Match]:
+        for match in matches:
+            _inside(match.record, scope)
+        return matches
+
+
+def _inside(record: Record, scope: Scope) -> Record:
+    """Defence in depth: a row of another scope means a broken backend, and must never reach a caller."""
+    if not scope.admits(record.item.ids):
+        raise ScopeError(
+            f"the backend returned memory {record.id!r}, which lies outside the scope asked for",
+            hint="this is a bug in the backend; nothing was returned",
+        )
+    return record

@@ -1,0 +1,1 @@
+"""The values that cross every border of memplug: frozen, keyword-only, free of any dependency."""

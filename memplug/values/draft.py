@@ -1,0 +1,98 @@
+"""What an input type makes of raw input, before it is embedded and stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from memplug.values.source import Provenance, Role, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+_NO_METADATA: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One piece of raw input: a text, or a source of bytes, with what the message around it says.
+
+    Args:
+        index: Its place among all parts of the `add`, counted from 0; outcomes refer to it.
+        text: The text, where the part is one.
+        source: Path, bytes or URL, where the part is media.
+        value: Any other object as handed in (a dict of a form only a plugin knows, a PIL image).
+        role, speaker, occurred_at: From the message around it.
+        message: Number of the message inside the `add`; parts of one message belong together.
+        description: The user's own words about it.
+        context: Text sent along in the same message; it is searchable with the media.
+        kind: The kind that the caller or the message's form asks for; None lets the input types decide.
+    """
+
+    index: int
+    text: str | None = None
+    source: Source | None = None
+    value: object = None
+    role: Role = "user"
+    speaker: str | None = None
+    occurred_at: datetime | None = None
+    message: int = 0
+    description: str | None = None
+    context: str = ""
+    kind: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """Bytes to keep, with what was found out about them.
+
+    Args:
+        data: The original, byte for byte.
+        content_type: What the bytes are, by what decodes.
+        name: File name for people, or an empty string.
+        width, height: Pixels with the orientation applied; 0 where it is not an image.
+        thumbnail: A small picture for people (WebP), free of metadata.
+        phash: Perceptual hash, 16 hexadecimal digits.
+    """
+
+    data: bytes
+    content_type: str
+    name: str = ""
+    width: int = 0
+    height: int = 0
+    thumbnail: bytes | None = None
+    phash: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A memory in the making.
+
+    Args:
+        part: Index of the `Part` it was made from.
+        kind: See `MemoryItem.kind`.
+        text: The words it will be remembered by.
+        context: More words to find it by that are not its own (a file name, the text sent along).
+        media: The original, where there is one.
+        content_type: MIME type.
+        key: The caller's name for it; only one draft of an `add` may carry it.
+        tags, metadata, occurred_at, expires_at: See `MemoryItem`.
+        source: See `MemoryItem`.
+        error: Why a step could not finish; the memory is stored all the same, with status ``failed``.
+    """
+
+    part: int
+    kind: str
+    text: str = ""
+    context: str = ""
+    media: Media | None = None
+    content_type: str = "text/plain"
+    key: str | None = None
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default=_NO_METADATA)
+    occurred_at: datetime | None = None
+    expires_at: datetime | None = None
+    source: Provenance = field(default_factory=Provenance)
+    error: str | None = None

@@ -1,0 +1,54 @@
+"""Every number that bounds an input, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KB = 1_000
+MB = 1_000_000
+MIB = 1_048_576
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The limits on what is taken in. Sizes are bytes; a value equal to a limit is accepted.
+
+    Megabytes are binary (10 MB = 10,485,760 bytes) where a reference system's users upload files, since that
+    is what their file managers show.
+    """
+
+    #: One image file (MemoryPlugin: "up to 10MB").
+    image_bytes: int = 10 * MIB
+    #: Width times height of one image; beyond this a small file can eat all memory.
+    image_pixels: int = 40_000_000
+    #: Frames of one animation; later frames are kept in the original but never decoded.
+    image_frames: int = 200
+    #: Longer side of a thumbnail, in pixels.
+    thumbnail_side: int = 256
+    #: Text of one request, in tokens (MemOS: 40,000), counted by `memplug.safety.text.count_tokens`.
+    text_tokens: int = 40_000
+    #: Caller's key for a memory, in characters (Hive: 512).
+    key_length: int = 512
+    #: One blob under a key, decoded (Hive: 10 MB).
+    blob_bytes: int = 10 * MIB
+    #: Parts (messages and media) of one `add`.
+    parts: int = 100_000
+    #: Tags of one memory, and characters of one tag.
+    tags: int = 100
+    tag_length: int = 200
+    #: Metadata of one memory as JSON text, in bytes, and its nesting.
+    metadata_bytes: int = 64 * KB
+    metadata_depth: int = 20
+    #: A search query, in characters; the rest of a longer one would only blur it, so it is refused.
+    query_length: int = 20_000
+    #: Hits of one search, and items of one page.
+    top_k: int = 1_000
+    #: Conditions of one filter, its nesting, and values of one ``in``. LanceDB 0.40 kills the process at a
+    #: chain of 1,000 ORs, and takes 10,000 values of one ``IN`` in 71 ms.
+    filter_conditions: int = 200
+    filter_depth: int = 16
+    filter_values: int = 10_000
+    #: A fetched URL: bytes on the wire and decoded, redirects followed, and seconds altogether.
+    fetch_bytes: int = 100 * MIB
+    fetch_redirects: int = 5
+    fetch_seconds: float = 15.0

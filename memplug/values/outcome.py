@@ -1,0 +1,84 @@
+"""What became of each part of an input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from memplug.values.mem0 import Mem0View
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from memplug.exceptions import MemplugError
+
+Event = Literal["added", "updated", "unchanged", "duplicate", "pending", "rejected"]
+
+#: mem0's words for what happened, for code that moved from there.
+_MEM0_EVENTS: Mapping[str, str] = {
+    "added": "ADD",
+    "updated": "UPDATE",
+    "unchanged": "NONE",
+    "duplicate": "NONE",
+    "pending": "ADD",
+    "rejected": "ERROR",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome(Mem0View):
+    """What became of one part. Also a mapping with mem0's ``id``, ``memory`` and ``event``.
+
+    Args:
+        event: ``added`` a new memory; ``updated`` a new version under the same key; ``unchanged`` the key
+            already held exactly this; ``duplicate`` the scope already holds this content, under ``id``;
+            ``pending`` stored, with a step still to come; ``rejected`` not stored, with the reason in ``error``.
+        part: Index of the part, counted from 0 in the order handed in.
+        id: The memory's id; None where rejected.
+        kind: The memory's kind; None where rejected before it was known.
+        text: The memory's words.
+        key: The caller's key.
+        version: The version that is current now; 0 where rejected.
+        error: Why it was rejected.
+    """
+
+    event: Event
+    part: int = 0
+    id: str | None = None
+    kind: str | None = None
+    text: str = ""
+    key: str | None = None
+    version: int = 0
+    error: MemplugError | None = None
+
+    def as_mem0(self) -> dict[str, Any]:
+        """``id``, ``memory``, ``event``, and ``error`` where there is one."""
+        shown = {"id": self.id, "memory": self.text, "event": _MEM0_EVENTS[self.event]}
+        return shown | ({"error": str(self.error)} if self.error else {})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddResult(Mem0View):
+    """One outcome for every part of the input. Also answers mem0's ``result["results"]``.
+
+    Args:
+        outcomes: In the order of the parts; a part that gave several memories has several.
+        task_id: What `Memory.status` takes while work is going on in the background, else None.
+    """
+
+    outcomes: tuple[Outcome, ...] = ()
+    task_id: str | None = None
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the memories that now hold the input, in order."""
+        return tuple(outcome.id for outcome in self.outcomes if outcome.id is not None)
+
+    @property
+    def rejected(self) -> tuple[Outcome, ...]:
+        """The parts that were not stored."""
+        return tuple(outcome for outcome in self.outcomes if outcome.event == "rejected")
+
+    def as_mem0(self) -> dict[str, Any]:
+        """``results``: the outcomes."""
+        return {"results": list(self.outcomes)}
