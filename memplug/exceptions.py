@@ -17,6 +17,7 @@ reference system fixed it to the letter (`InvalidImageError`, `FileSizeError`).
     ├── NotFound                 item.not_found
     ├── VersionConflict          item.conflict
     ├── ConfigError              config.invalid
+    │   ├── NoStore              store.not_found
     │   ├── EmbedderMismatch     store.embedder_mismatch
     │   └── MissingExtra         config.missing_extra
     ├── PluginError              plugin.failed
@@ -148,6 +149,12 @@ class ConfigError(MemplugError):
     code = "config.invalid"
 
 
+class NoStore(ConfigError):
+    """There is no store at that place, and this call may not make one."""
+
+    code = "store.not_found"
+
+
 class EmbedderMismatch(ConfigError):
     """The store was made with another embedder than the one it is opened with."""
 
@@ -167,14 +174,18 @@ class PluginError(MemplugError):
     Attributes:
         plugin: The plugin's registered name.
         hook: The hook, or the object's method, that failed.
+        retryable: Whether the same call may succeed later without a change.
     """
 
     code = "plugin.failed"
 
-    def __init__(self, message: str, *, plugin: str, hook: str, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, plugin: str, hook: str, hint: str | None = None, retryable: bool = False
+    ) -> None:
         super().__init__(message, hint=hint)
         self.plugin = plugin
         self.hook = hook
+        self.retryable = retryable
 
 
 class BackendError(MemplugError):
@@ -221,6 +232,7 @@ __all__ = [
     "MalformedInput",
     "MemplugError",
     "MissingExtra",
+    "NoStore",
     "NotFound",
     "PluginError",
     "ScopeError",

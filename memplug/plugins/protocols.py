@@ -62,10 +62,15 @@ class InputType(Protocol):
 class Embedder(Protocol):
     """Turns words into vectors."""
 
-    #: Names the vector space; the store remembers it and refuses another.
-    name: str
-    #: Length of a vector.
-    dimension: int
+    @property
+    def name(self) -> str:
+        """Names the vector space; the store remembers it and refuses another."""
+        ...
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        ...
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors of stored words: float32 of shape ``(len(texts), dimension)``, rows of unit length.
@@ -114,7 +119,8 @@ class Candidate:
 
     Args:
         record: The memory.
-        similarity: Cosine between question and memory, -1 to 1; None where there is no vector to compare.
+        similarity: Cosine between question and memory, -1 to 1; None where there is no vector to compare, or where
+            it was not among the nearest.
         words: Lexical score (BM25 inside the scope, not normalised); 0 where no word is shared.
     """
 
@@ -133,6 +139,9 @@ class Question:
         now: When it is asked.
         dense_weight: Share of the score that similarity gets, 0 to 1; the rest is for words.
         ideal: The highest ``words`` that a memory could have for this question; 0 where no term is known.
+        speakers: The speakers of candidates whom it names, as `Provenance.speaker` has them.
+        scores: What the rankers before this one gave each candidate, added up, in the candidates' order; so a
+            ranker can add to what is relevant already. Zeros for the first.
     """
 
     text: str
@@ -140,19 +149,23 @@ class Question:
     now: datetime
     dense_weight: float = 0.5
     ideal: float = 0.0
+    speakers: frozenset[str] = frozenset()
+    scores: Sequence[float] = ()
 
 
 class Ranker(Protocol):
     """Gives one share of the score."""
 
-    #: Shown by ``explain=True``.
-    name: str
+    @property
+    def name(self) -> str:
+        """Shown by ``explain=True``."""
+        ...
 
     def score(self, question: Question, candidates: Sequence[Candidate]) -> Sequence[float]:
         """One share per candidate, in their order; shares of all rankers are added up.
 
         A share of 1 is as much as the best possible memory gets from meaning and words together; most
-        rankers give 0 to 0.2. Negative shares push a memory down.
+        rankers give 0 to 0.2, or a part of ``question.scores``. Negative shares push a memory down.
         """
         ...
 
@@ -287,6 +300,14 @@ class Backend(Protocol):
         """How many current records satisfy a filter."""
         ...
 
+    def ids(self, where: Filter) -> set[str]:
+        """The ids that have any version, deletions included, which satisfies a filter."""
+        ...
+
+    def references(self, digests: Sequence[str]) -> set[str]:
+        """Those of the digests that any version of any record still names as its original or thumbnail."""
+        ...
+
     def erase(self, ids: Sequence[str]) -> None:
         """Removes every version of these ids and every byte of them. Media is the caller's to remove."""
         ...
@@ -313,6 +334,22 @@ class Backend(Protocol):
 
     def maintain(self, progress: Callable[[int, int, str], None] | None = None) -> None:
         """Does at once what otherwise happens by itself: compaction, index upkeep, removal of expired records."""
+        ...
+
+    def rebuild(
+        self,
+        profile: StoreProfile,
+        convert: Callable[[list[Record]], list[Record]],
+        progress: Callable[[int, int, str], None] | None = None,
+    ) -> int:
+        """Gives the store another profile and every version the terms and vector that ``convert`` makes.
+
+        Reads go on with the old ones until all are made; then the store changes over in one step. What an
+        interrupted run had made is kept for the next one.
+
+        Returns:
+            How many current records there are.
+        """
         ...
 
     def close(self) -> None:

@@ -1,0 +1,122 @@
+"""The plugins that memplug itself brings, through the very hooks that everybody else uses.
+
+Nothing here imports what it registers: each factory does so when it is called, which is also why a missing extra
+is no concern of anybody who does not use it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from memplug.plugins.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from memplug.plugins.hookspecs import Register
+    from memplug.plugins.protocols import Backend, BackendRequest, Embedder, InputType, Ranker
+
+#: LanceDB opens all of these by itself; a plain path is ``lancedb`` too.
+_LANCEDB_SCHEMES = ("lancedb", "s3", "gs", "az", "db")
+
+
+class Inputs:
+    """Text and pictures."""
+
+    @hookimpl
+    def register_input_types(self, register: Register[Callable[[], InputType]]) -> None:
+        """Registers the built-in input types."""
+        register("text", _text)
+        register("image", _image)
+
+
+class Backends:
+    """LanceDB, and a store that lives as long as the process."""
+
+    @hookimpl
+    def register_backends(self, register: Register[Callable[[BackendRequest], Backend]]) -> None:
+        """Registers the built-in backends."""
+        for scheme in _LANCEDB_SCHEMES:
+            register(scheme, _lancedb)
+        register("memory", _inmemory)
+
+
+class Embedders:
+    """A static model that is always there, and the ways to better ones."""
+
+    @hookimpl
+    def register_embedders(self, register: Register[Callable[[str], Embedder]]) -> None:
+        """Registers the built-in embedders."""
+        register("wordllama", _wordllama)
+        register("sentence-transformers", _sentence_transformers)
+        register("openai", _openai)
+        register("hashing", _hashing)
+
+
+class Rankers:
+    """The shares of the score."""
+
+    @hookimpl
+    def register_rankers(self, register: Register[Callable[[], Ranker]]) -> None:
+        """Registers the built-in rankers in their order."""
+        from memplug.rankers import default_rankers
+
+        for name, factory in default_rankers().items():
+            register(name, factory)
+
+
+#: Name and plugin, in the order of loading.
+BUILTINS: tuple[tuple[str, object], ...] = (
+    ("memplug.inputs", Inputs()),
+    ("memplug.backends", Backends()),
+    ("memplug.embedders", Embedders()),
+    ("memplug.rankers", Rankers()),
+)
+
+
+def _text() -> InputType:
+    from memplug.inputs.text import TextInput
+
+    return TextInput()
+
+
+def _image() -> InputType:
+    from memplug.inputs.image import ImageInput
+
+    return ImageInput()
+
+
+def _lancedb(request: BackendRequest) -> Backend:
+    from memplug.backends.lancedb import open_lancedb
+
+    return open_lancedb(request)
+
+
+def _inmemory(request: BackendRequest) -> Backend:
+    from memplug.backends.inmemory import open_inmemory
+
+    return open_inmemory(request)
+
+
+def _wordllama(argument: str) -> Embedder:
+    from memplug.embedders.wordllama import WordLlamaEmbedder
+
+    return WordLlamaEmbedder(argument)
+
+
+def _sentence_transformers(argument: str) -> Embedder:
+    from memplug.embedders.sentence_transformers import SentenceTransformersEmbedder
+
+    return SentenceTransformersEmbedder(argument)
+
+
+def _openai(argument: str) -> Embedder:
+    from memplug.embedders.openai import OpenAIEmbedder
+
+    return OpenAIEmbedder(argument)
+
+
+def _hashing(argument: str) -> Embedder:
+    from memplug.embedders.hashing import HashingEmbedder
+
+    return HashingEmbedder(argument)
