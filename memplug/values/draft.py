@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from memplug.values.source import Provenance, Role, Source
@@ -11,8 +10,6 @@ from memplug.values.source import Provenance, Role, Source
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
-
-_NO_METADATA: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +88,7 @@ class Draft:
     content_type: str = "text/plain"
     key: str | None = None
     tags: tuple[str, ...] = ()
-    metadata: Mapping[str, Any] = field(default=_NO_METADATA)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     occurred_at: datetime | None = None
     expires_at: datetime | None = None
     source: Provenance = field(default_factory=Provenance)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from memplug.exceptions import FilterError
 from memplug.values.limits import Limits
@@ -36,6 +36,10 @@ FIELDS = frozenset(
 )
 #: Prefix that names a metadata key outright, for keys that are called like a field.
 METADATA = "metadata."
+
+_SMALLEST, _LARGEST = -(2**63), 2**63 - 1
+#: Characters of a name or value that an error message repeats.
+_SHOWN = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +107,13 @@ class _Parser:
 
     def entry(self, name: object, value: object, *, depth: int) -> Filter:
         if not isinstance(name, str) or not name:
-            raise FilterError(f"a field name must be text, not {name!r}")
+            raise FilterError(f"a field name must be text, not {_shown(name)}")
+        _check_text(name, "a field name")
         logic = name.upper().removeprefix("$")
         if logic in _LOGIC and (name.startswith("$") or isinstance(value, Mapping | list | tuple)):
             return self.logic(logic, value, depth=depth)
         if name.startswith("$"):
-            raise FilterError(f"unknown operator {name!r}", hint="AND, OR, NOT take lists of filters")
+            raise FilterError(f"unknown operator {_shown(name)}", hint="AND, OR, NOT take lists of filters")
         if isinstance(value, Mapping):
             return _joined([self.compare(name, op, operand) for op, operand in self.operators(name, value)])
         if isinstance(value, list | tuple | set | frozenset):
@@ -121,13 +126,14 @@ class _Parser:
         if not isinstance(value, Mapping | list | tuple):
             raise FilterError(f"{logic} takes a list of filters, not {type(value).__name__}")
         members = [value] if isinstance(value, Mapping) else value
-        if not members:
-            raise FilterError(f"{logic} takes at least one filter")
+        # An empty member would count as no condition, so that a million of them would pass every limit.
+        if not members or not all(members):
+            raise FilterError(f"{logic} takes at least one filter, and none that is empty")
         return _LOGIC[logic](tuple(self.group(member, depth=depth + 1) for member in members))
 
     def operators(self, name: str, value: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
         if not value:
-            raise FilterError(f"the filter on {name!r} is empty")
+            raise FilterError(f"the filter on {_shown(name)} is empty")
         return list(value.items())
 
     def compare(self, name: str, operator: object, operand: object) -> Compare:
@@ -136,26 +142,28 @@ class _Parser:
             raise FilterError(f"the filter has more than {self.limits.filter_conditions} conditions")
         word = operator.removeprefix("$") if isinstance(operator, str) else operator
         if word not in OPERATORS:
-            raise FilterError(f"unknown operator {operator!r} on {name!r}", hint=f"one of {', '.join(OPERATORS)}")
+            raise FilterError(
+                f"unknown operator {_shown(operator)} on {_shown(name)}", hint=f"one of {', '.join(OPERATORS)}"
+            )
         field = name if name in FIELDS or name.startswith(METADATA) else METADATA + name
-        return Compare(field, word, self.operand(field, word, operand))
+        return Compare(field, cast("Operator", word), self.operand(field, word, operand))
 
     def operand(self, field: str, operator: str, operand: object) -> Any:
         if operator == "set":
             if not isinstance(operand, bool):
-                raise FilterError(f"'set' on {field!r} takes true or false")
+                raise FilterError(f"'set' on {_shown(field)} takes true or false")
             return operand
         if operator in {"in", "nin"}:
             return self.values(field, operand)
         if operator in {"contains", "icontains"} and not isinstance(operand, str | int | float | bool):
-            raise FilterError(f"{operator!r} on {field!r} takes a text or number, not {type(operand).__name__}")
+            raise FilterError(f"{operator!r} on {_shown(field)} takes a text or number, not {type(operand).__name__}")
         return _scalar(field, operand)
 
     def values(self, field: str, operand: object) -> tuple[Any, ...]:
         if not isinstance(operand, list | tuple | set | frozenset):
-            raise FilterError(f"'in' on {field!r} takes a list, not {type(operand).__name__}")
+            raise FilterError(f"'in' on {_shown(field)} takes a list, not {type(operand).__name__}")
         if len(operand) > self.limits.filter_values:
-            raise FilterError(f"'in' on {field!r} has more than {self.limits.filter_values} values")
+            raise FilterError(f"'in' on {_shown(field)} has more than {self.limits.filter_values} values")
         return tuple(_scalar(field, value) for value in operand)
 
 
@@ -174,20 +182,46 @@ def _scalar(field: str, value: object) -> Any:
     if field in TIME_FIELDS:
         return moment(value, name=field)
     if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError as error:
-            raise FilterError(f"the value for {field!r} is not valid Unicode") from error
-        return value
-    if value is None or isinstance(value, bool | int | float):
+        return _check_text(value, f"the value for {_shown(field)}")
+    if isinstance(value, int | float):
+        return _check_number(value, f"the value for {_shown(field)}")
+    if value is None:
         return value
     if isinstance(value, datetime | date):
         return value.isoformat()
-    raise FilterError(f"cannot compare {field!r} with a {type(value).__name__}")
+    raise FilterError(f"cannot compare {_shown(field)} with a {type(value).__name__}")
+
+
+def _check_text(value: str, what: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise FilterError(f"{what} is not valid Unicode") from error
+    return value
+
+
+def _check_number(value: float, what: str) -> float:
+    """A number that every backend can hold: whole numbers of 64 bits, and floats that equal themselves."""
+    if isinstance(value, int) and not _SMALLEST <= value <= _LARGEST:
+        raise FilterError(f"{what} is a number of more than 64 bits")
+    if value != value:  # noqa: PLR0124 - only NaN differs from itself
+        raise FilterError(f"{what} is not a number")
+    return value
+
+
+def _shown(value: object) -> str:
+    """A value for a message: never long, and never the digits of a huge number, which Python refuses to write."""
+    if not isinstance(value, str):
+        return f"a {type(value).__name__}"
+    return repr(value if len(value) <= _SHOWN else value[:_SHOWN] + "…")
 
 
 def moment(value: object, *, name: str) -> datetime:
-    """A moment as a caller may write it, as aware UTC: a datetime (naive means UTC), date, ISO 8601 text or Unix seconds.
+    """A moment as a caller may write it, as aware UTC.
+
+    Args:
+        value: A datetime (naive means UTC), a date, ISO 8601 text, or seconds since 1970.
+        name: What it is for, in the words of the error.
 
     Raises:
         FilterError: It is none of these, or out of range.
@@ -206,9 +240,8 @@ def moment(value: object, *, name: str) -> datetime:
                 raise FilterError(f"{name} must be a moment, not {type(value).__name__}")
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError, OSError) as error:
-        raise FilterError(
-            f"{name} is not a moment: {value!r}", hint="ISO 8601, such as 2026-11-20T18:00:00Z"
-        ) from error
+        hint = "ISO 8601, such as 2026-11-20T18:00:00Z"
+        raise FilterError(f"{name} is not a moment: {_shown(value)}", hint=hint) from error
 
 
 def matches(filter_: Filter | None, item: MemoryItem) -> bool:
@@ -253,11 +286,9 @@ def _comparable(found: object, value: object) -> bool:
 
 
 def _equal(found: object, value: object) -> bool:
-    if isinstance(found, bool) is not isinstance(value, bool):
-        return False
     if isinstance(found, Sequence) and not isinstance(found, str):
         return any(_equal(member, value) for member in found)
-    return found == value
+    return isinstance(found, bool) is isinstance(value, bool) and found == value
 
 
 def _contains(found: object, value: object) -> bool:

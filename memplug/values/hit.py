@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, overload
 
 from memplug.values.mem0 import Mem0View
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from memplug.values.item import MemoryItem
-
-_NO_SHARES: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +28,7 @@ class Hit(Mem0View):
 
     item: MemoryItem
     score: float
-    shares: Mapping[str, float] = field(default=_NO_SHARES)
+    shares: Mapping[str, float] = field(default_factory=dict)
     _load: Callable[[str], bytes] | None = field(default=None, repr=False, compare=False)
 
     @property

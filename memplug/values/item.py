@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from memplug.values.mem0 import Mem0View
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Status = Literal["pending", "ready", "failed"]
-
-_NO_METADATA: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +84,7 @@ class MemoryItem(Mem0View):
     run_id: str | None = None
     bucket: str | None = None
     tags: tuple[str, ...] = ()
-    metadata: Mapping[str, Any] = field(default=_NO_METADATA)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     status: Status = "ready"
     error: str | None = None
     source: Provenance = field(default_factory=Provenance)
@@ -101,6 +98,11 @@ class MemoryItem(Mem0View):
     def valid_from(self) -> datetime:
         """When this version became the current one."""
         return self.updated_at
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """The digests of the media it names: its original and its thumbnail."""
+        return tuple(digest for digest in (self.media.digest, self.media.thumbnail) if digest) if self.media else ()
 
     @property
     def ids(self) -> dict[str, str | None]:
@@ -137,12 +139,14 @@ class Record:
         terms: The analysed words that lexical search matches, separated by blanks (`memplug.lexical`).
         vector: The embedding, float32 of the store's dimension, unit length; None where there are no words yet.
         identity: Digest of what makes the content the same content again; empty where it has none.
+        context: Words that it is found by beside its own: the text sent along with a picture, a file name.
     """
 
     item: MemoryItem
     terms: str = ""
     vector: NDArray[np.float32] | None = None
     identity: str = ""
+    context: str = ""
 
     @property
     def id(self) -> str:

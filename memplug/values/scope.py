@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from memplug.exceptions import ScopeError
 
@@ -13,6 +13,15 @@ if TYPE_CHECKING:
 #: Longest scope id in characters. Hive takes keys of 512 and MemOS ids of 100; a 100 KB id was measured to
 #: work in LanceDB, so this bounds cost, not correctness.
 MAX_ID_LENGTH = 100_000
+
+
+class ScopeIds(TypedDict, total=False):
+    """The ids as keyword arguments: ``def search(self, query, **ids: Unpack[ScopeIds])``."""
+
+    user_id: str | None
+    agent_id: str | None
+    run_id: str | None
+    bucket: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ class Source:
         url: An ``http``, ``https`` or ``data`` URL.
         media_type: What the caller believes it is (``image/png``); what the bytes really are decides.
         name: A file name for people, without folders.
+        origin: The URL that ``data`` was fetched from; set when a URL is loaded.
 
     Raises:
         ConfigError: None or several of path, data and url were given.
@@ -36,6 +37,7 @@ class Source:
     url: str | None = None
     media_type: str | None = None
     name: str | None = None
+    origin: str | None = None
 
     def __post_init__(self) -> None:
         if [self.path, self.data, self.url].count(None) != 2:  # noqa: PLR2004 - two of the three
