@@ -1,0 +1,1 @@
+"""What stands between memplug and input that means harm: text, images, files, URLs. Knows values, nothing higher."""
