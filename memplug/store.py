@@ -99,10 +99,21 @@ class Store:
             raise NotFound(f"there is no memory {id_!r} here")
         return records
 
+    def ids(self, scope: Scope) -> list[str]:
+        """The ids of all memories that ever lay in a scope, also deleted and expired ones."""
+        return sorted(self.backend.ids(_in_scope(scope)))
+
+    def pages(self, scope: Scope, *, batch: int = 1_000) -> Iterator[list[Record]]:
+        """All current records of a scope, in batches."""
+        return self._paged(self._where(View(scope=scope)), batch=batch)
+
     def everything(self, *, batch: int = 1_000, vectors: bool = False) -> Iterator[list[Record]]:
         """All current records of all scopes, in batches: for upkeep of the whole store, never for a user's call."""
+        return self._paged(_EVERYTHING, batch=batch, vectors=vectors)
+
+    def _paged(self, where: Filter, *, batch: int, vectors: bool = False) -> Iterator[list[Record]]:
         after: tuple[datetime, str] | None = None
-        while records := self.backend.select(Selection(where=_EVERYTHING, limit=batch, after=after, vectors=vectors)):
+        while records := self.backend.select(Selection(where=where, limit=batch, after=after, vectors=vectors)):
             yield records
             after = (records[-1].item.created_at, records[-1].id)
 
@@ -117,11 +128,9 @@ class Store:
 
     def _where(self, view: View) -> Filter:
         """The scope first, then expiry, then what the caller asked for."""
-        members: list[Filter] = [Compare(name, "eq", value) for name, value in view.scope.ids.items()]
-        members.append(Not(Compare("expires_at", "lte", view.as_of or self.clock())))
-        if view.filter is not None:
-            members.append(view.filter)
-        return All(tuple(members))
+        unexpired = Not(Compare("expires_at", "lte", view.as_of or self.clock()))
+        asked = () if view.filter is None else (view.filter,)
+        return All((*_in_scope(view.scope).filters, unexpired, *asked))
 
     def _selection(
         self, view: View, *, limit: int, after: tuple[datetime, str] | None = None, vectors: bool = False
@@ -132,6 +141,10 @@ class Store:
         for match in matches:
             _inside(match.record, scope)
         return matches
+
+
+def _in_scope(scope: Scope) -> All:
+    return All(tuple(Compare(name, "eq", value) for name, value in scope.ids.items()))
 
 
 def _inside(record: Record, scope: Scope) -> Record:

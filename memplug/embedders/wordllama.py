@@ -39,7 +39,8 @@ class WordLlamaEmbedder:
     because the tokenizer's own batches start threads that do not survive a fork.
 
     Args:
-        argument: The dimension, one of 256, 128 and 64 (fewer dimensions are a prefix); empty means 256.
+        argument: The dimension, one of 256, 128 and 64 (fewer dimensions are a prefix); empty means 256. The model's
+            name may stand before it, as in `name`: a store is opened again by the name of its embedder.
 
     Raises:
         ConfigError: The argument is no such dimension.
@@ -47,11 +48,12 @@ class WordLlamaEmbedder:
     """
 
     def __init__(self, argument: str = "") -> None:
-        if argument not in {"", *map(str, _DIMENSIONS)}:
+        dimension = argument.removeprefix(f"{_MODEL}:")
+        if dimension not in {"", *map(str, _DIMENSIONS)}:
             raise ConfigError(
                 f"wordllama has no model {argument!r}", hint=f"its argument is a dimension: one of {_DIMENSIONS}"
             )
-        self.dimension = int(argument or _DIMENSIONS[0])
+        self.dimension = int(dimension or _DIMENSIONS[0])
         self.name = f"wordllama:{_MODEL}:{self.dimension}"
         weights, self._tokenizer = _model()
         self._weights = weights[:, : self.dimension]

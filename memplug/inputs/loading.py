@@ -25,8 +25,8 @@ def load(part: Part, limits: Limits, fetcher: Fetcher) -> Part:
     """The part with ``source.data`` present, where it has a source or is a PIL image; else the part as it is.
 
     What is, or says it is, a picture may have ``limits.image_bytes``, another file ``limits.file_bytes`` and another
-    URL ``limits.fetch_bytes``. All are checked before the bytes are read, decoded or fetched as far as they can be. A PIL image becomes an upright
-    PNG without metadata, under the name of the file that it was opened from.
+    URL ``limits.fetch_bytes``; all are checked before the bytes are read, decoded or fetched as far as they can be. A
+    PIL image becomes an upright PNG without metadata, under the name of the file that it was opened from.
 
     Raises:
         MalformedInput: There is no such file, or the URL or its base64 is damaged.

@@ -21,8 +21,6 @@ class Limits:
     image_bytes: int = 10 * MIB
     #: Width times height of one image; beyond this a small file can eat all memory.
     image_pixels: int = 40_000_000
-    #: Frames of one animation; later frames are kept in the original but never decoded.
-    image_frames: int = 200
     #: Longer side of a thumbnail, in pixels.
     thumbnail_side: int = 256
     #: Text of one request, in tokens (MemOS: 40,000), counted by `memplug.safety.text.count_tokens`.
@@ -48,6 +46,8 @@ class Limits:
     filter_conditions: int = 200
     filter_depth: int = 16
     filter_values: int = 10_000
+    #: Any other file, from a path, bytes or a data URL.
+    file_bytes: int = 100 * MIB
     #: A fetched URL: bytes on the wire and decoded, redirects followed, and seconds altogether.
     fetch_bytes: int = 100 * MIB
     fetch_redirects: int = 5

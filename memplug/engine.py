@@ -1,0 +1,124 @@
+"""Puts the parts of a memory together: plugins, store, embedder and pipelines."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from memplug.embedders.checked import checked
+from memplug.exceptions import ConfigError, EmbedderMismatch, NoStore
+from memplug.pipelines.editing import Editor
+from memplug.pipelines.ingest import Ingest
+from memplug.pipelines.parsing import Parser
+from memplug.pipelines.recall import Recall
+from memplug.pipelines.turns import TurnCounter
+from memplug.plugins.manager import PluginManager
+from memplug.plugins.protocols import BackendRequest, ParseContext, StoreProfile
+from memplug.safety.fetch import Fetcher
+from memplug.settings import DEFAULT_EMBEDDER, Settings
+from memplug.store import Store, utc_now
+
+if TYPE_CHECKING:
+    from memplug.plugins.protocols import Backend, Embedder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """The opened parts. `Memory` is the face over them."""
+
+    settings: Settings
+    plugins: PluginManager
+    store: Store
+    embedder: Embedder
+    ingest: Ingest
+    recall: Recall
+    editor: Editor
+
+
+def open_engine(settings: Settings) -> Engine:
+    """Opens the store that the settings name, or makes it.
+
+    Raises:
+        ConfigError: No backend or embedder of that name.
+        EmbedderMismatch: The store was made with another embedder.
+        BackendError: The store cannot be opened.
+    """
+    plugins = PluginManager(plugins=settings.plugins, environ=os.environ)
+    backend, embedder = _opened(settings, plugins)
+    store = Store(backend=backend, clock=settings.clock or utc_now)
+    turns = TurnCounter(store=store)
+    parser = Parser(
+        plugins=plugins,
+        fetcher=Fetcher(settings.limits, allow_hosts=settings.allow_hosts),
+        context=ParseContext(limits=settings.limits, keep_location=settings.keep_location),
+    )
+    return Engine(
+        settings=settings,
+        plugins=plugins,
+        store=store,
+        embedder=embedder,
+        ingest=Ingest(store=store, plugins=plugins, parser=parser, embedder=embedder, turns=turns),
+        recall=Recall(store=store, embedder=embedder, rankers=plugins.rankers(), limits=settings.limits),
+        editor=Editor(store=store, plugins=plugins, embedder=embedder, turns=turns, limits=settings.limits),
+    )
+
+
+def request_for(settings: Settings, profile: StoreProfile | None) -> BackendRequest:
+    """What the settings ask of a backend."""
+    return BackendRequest(
+        location=settings.location,
+        profile=profile,
+        read_only=settings.read_only,
+        sync=settings.sync,
+        options=settings.options,
+    )
+
+
+def make_embedder(named: str | Embedder, plugins: PluginManager) -> Embedder:
+    """The embedder of that name, or the object given, with its results checked.
+
+    Raises:
+        ConfigError: No embedder of that name.
+    """
+    return checked(plugins.embedder(named) if isinstance(named, str) else named)
+
+
+def profile_of(embedder: Embedder) -> StoreProfile:
+    """What a store remembers of an embedder."""
+    return StoreProfile(embedder=embedder.name, dimension=embedder.dimension)
+
+
+def _opened(settings: Settings, plugins: PluginManager) -> tuple[Backend, Embedder]:
+    """The store with the embedder asked for, else with its own, else a new one with the default."""
+    factory = plugins.backend(settings.scheme)
+    asked = settings.embedder or os.environ.get("MEMPLUG_EMBEDDER") or None
+    if asked is None:
+        try:
+            backend = factory(request_for(settings, None))
+        except NoStore:
+            asked = DEFAULT_EMBEDDER
+        else:
+            return backend, _own_embedder(backend, plugins)
+    embedder = make_embedder(asked, plugins)
+    return factory(request_for(settings, profile_of(embedder))), embedder
+
+
+def _own_embedder(backend: Backend, plugins: PluginManager) -> Embedder:
+    """The embedder that a store says it was made with."""
+    profile = backend.profile
+    try:
+        embedder = make_embedder(profile.embedder, plugins)
+        if profile_of(embedder) == profile:
+            return embedder
+    except ConfigError as error:
+        backend.close()
+        raise EmbedderMismatch(
+            f"the store was made with the embedder {profile.embedder!r}, which is not available: {error.message}",
+            hint="name it as Memory(embedder=...), or run `memplug reindex`",
+        ) from error
+    backend.close()
+    raise EmbedderMismatch(
+        f"the store was made with {profile.embedder!r} of {profile.dimension} dimensions; "
+        f"{embedder.name!r} of {embedder.dimension} dimensions is what that name gives now"
+    )

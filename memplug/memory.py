@@ -1,0 +1,506 @@
+"""`Memory`: the client."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zipfile
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self, Unpack
+
+from memplug.engine import open_engine
+from memplug.exceptions import ConfigError, MalformedInput, NotFound
+from memplug.pipelines.bulk import LineImporter
+from memplug.pipelines.doctor import Doctor, Report
+from memplug.pipelines.editing import KEEP, Change, Keep
+from memplug.pipelines.transfer import Exporter, ExportReport, Importer, ImportReport
+from memplug.safety.labels import check_moment
+from memplug.settings import Settings, allowed_hosts, resolved_location
+from memplug.store import View
+from memplug.values.filters import All, Compare, Filter, parse_filter
+from memplug.values.hit import SearchResult
+from memplug.values.limits import Limits
+from memplug.values.page import Page
+from memplug.values.request import AddRequest, Infer
+from memplug.values.scope import Scope, ScopeIds
+from memplug.values.scoping import joined, split_scope
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+    from memplug.plugins.protocols import Embedder
+    from memplug.scoped import ScopedMemory
+    from memplug.values.item import MemoryItem
+    from memplug.values.outcome import AddResult
+
+
+class Memory:
+    """Long-term memory for chat assistants.
+
+    Every call names whose memories it is about, by at least one of ``user_id``, ``agent_id``, ``run_id`` (a
+    conversation) and ``bucket`` (a named collection); a memory is found when it carries all ids that are named.
+    Safe to use from several threads, and from several processes on one store. Close it, or use it in ``with``.
+
+        memory = Memory()
+        memory.add("I am Wang, and I like spicy food.", user_id="wang")
+        memory.search("what does Wang like to eat?", user_id="wang")[0].text
+
+    Args:
+        location: Folder or URL of the store (``s3://bucket/mem``, ``memory://`` for none on disk). Default: the
+            folder in ``MEMPLUG_STORE``, else one in the user's data folder.
+        embedder: ``"name"`` or ``"name:model"`` of a registered embedder, or an object with the `Embedder` methods.
+            Default: the one that the store was made with; a new store gets the static ``wordllama``.
+        plugins: Plugin modules or objects beside the installed ones.
+        limits: The bounds on what is taken in.
+        read_only: Refuse every write; also opens a folder that cannot be written.
+        sync: ``"full"`` makes each acknowledged write survive a power cut as far as the file system promises;
+            ``"normal"`` survives a killed process.
+        keep_location: Keep where a picture was taken in its metadata. Off: where somebody was is nobody's business.
+        allow_hosts: Hosts in the private network that URLs in input may name. Public hosts need no entry.
+        options: Settings for the backend, such as the storage options of an object store.
+        clock: Gives the present moment; for tests.
+
+    Raises:
+        ConfigError: A setting is wrong, or no plugin gives the backend or embedder asked for.
+        EmbedderMismatch: The store was made with another embedder; the message says what to do.
+        BackendError: The store cannot be opened.
+    """
+
+    def __init__(
+        self,
+        location: str | os.PathLike[str] | None = None,
+        *,
+        embedder: str | Embedder | None = None,
+        plugins: Sequence[object] = (),
+        limits: Limits | None = None,
+        read_only: bool = False,
+        sync: Literal["normal", "full"] = "normal",
+        keep_location: bool = False,
+        allow_hosts: Collection[str] | None = None,
+        options: Mapping[str, Any] | None = None,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        self.settings = Settings(
+            location=resolved_location(location),
+            embedder=embedder,
+            plugins=plugins,
+            limits=limits or Limits(),
+            read_only=read_only,
+            sync=sync,
+            keep_location=keep_location,
+            allow_hosts=allowed_hosts(allow_hosts),
+            options=options or {},
+            clock=clock,
+        )
+        self.engine = open_engine(self.settings)
+
+    # -- writing ------------------------------------------------------------------------------------------
+
+    def add(
+        self,
+        content: object,
+        *,
+        key: str | None = None,
+        kind: str | None = None,
+        tags: Iterable[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        description: str | None = None,
+        content_type: str | None = None,
+        occurred_at: datetime | str | None = None,
+        expires_at: datetime | str | None = None,
+        version: int | None = None,
+        infer: Infer = "auto",
+        **ids: Unpack[ScopeIds],
+    ) -> AddResult:
+        """Remembers something: all of it in one step, each part with an outcome.
+
+        Args:
+            content: A text; a path, bytes, PIL image or `Source`; a message ``{"role", "content", "name"}`` whose
+                content is a text, a part or a list of parts; a LangChain message; or a list of all these. A ``str``
+                is always a text, never taken for a path.
+            user_id, agent_id, run_id, bucket: Whose memory it is.
+            key: The caller's own name for it. Adding under the same key again makes a new version of the same id.
+            kind: The input type that must take it; found out by itself where left out.
+            tags: Words to group by.
+            metadata: A JSON object to keep with it and to filter by.
+            description: The user's own words about a picture or file; they are what it is found by.
+            content_type: What the caller believes the bytes are.
+            occurred_at: When it happened, where that is not now.
+            expires_at: From when on it must be gone from every read.
+            version: With ``key``: the version that must be current (0: none), else `VersionConflict`.
+            infer: Whether extractors may add facts: ``"auto"`` where there are any, True insists, False never.
+
+        Returns:
+            One outcome per part. A part that is refused never takes another with it.
+
+        Raises:
+            ScopeError: No scope id, or one that cannot be used.
+            InputRejected: Nothing could be stored; the error is the first part's, its ``result`` has all outcomes.
+            VersionConflict: ``version`` was not the current one.
+            BackendError: The store failed; nothing was stored.
+        """
+        request = AddRequest(
+            content=content,
+            scope=Scope(**ids),
+            key=key,
+            kind=kind,
+            tags=tags,
+            metadata=metadata,
+            description=description,
+            content_type=content_type,
+            occurred_at=occurred_at,
+            expires_at=expires_at,
+            version=version,
+            infer=infer,
+        )
+        return self.engine.ingest.add(request)
+
+    def update(
+        self,
+        id: str,  # noqa: A002 - the word that mem0's users know
+        text: str | Keep = KEEP,
+        *,
+        tags: Iterable[str] | Keep | None = KEEP,
+        metadata: Mapping[str, Any] | Keep | None = KEEP,
+        occurred_at: datetime | str | Keep | None = KEEP,
+        expires_at: datetime | str | Keep | None = KEEP,
+        version: int | None = None,
+        **ids: Unpack[ScopeIds],
+    ) -> MemoryItem:
+        """Changes a memory by appending a version; what is not named stays, None takes it away.
+
+        Returns:
+            The new version.
+
+        Raises:
+            NotFound: There is no such memory inside the scope.
+            VersionConflict: ``version`` was given and is not the current one.
+            InputRejected: A new value breaks a limit or has a wrong form.
+            ConfigError: Nothing was named to change.
+        """
+        change = Change(text=text, tags=tags, metadata=metadata, occurred_at=occurred_at, expires_at=expires_at)
+        scope = _optional_scope(ids)
+        return self.engine.editor.update(id, change, scope=scope, version=version)
+
+    def delete(
+        self,
+        id: str,  # noqa: A002 - the word that mem0's users know
+        *,
+        version: int | None = None,
+        erase: bool = False,
+        **ids: Unpack[ScopeIds],
+    ) -> None:
+        """Deletes a memory: gone from every read at once, kept in `history`, and restorable.
+
+        Args:
+            id: The memory's id.
+            user_id, agent_id, run_id, bucket: Where given, the memory must lie inside this scope.
+            version: Where given, the version that must be current.
+            erase: Also remove text, vectors, words, media and all versions from disk, for good.
+
+        Raises:
+            NotFound: There is no such memory inside the scope.
+            VersionConflict: ``version`` is not the current one.
+        """
+        scope = _optional_scope(ids)
+        self.engine.editor.delete(id, scope=scope, version=version, erase=erase)
+
+    def delete_all(
+        self,
+        *,
+        erase: bool = False,
+        **ids: Unpack[ScopeIds],
+    ) -> int:
+        """Deletes all memories of a scope.
+
+        Returns:
+            How many there were; with ``erase`` those that were deleted or had expired before count too.
+
+        Raises:
+            ScopeError: No scope id was given.
+        """
+        scope = Scope(**ids)
+        return self.engine.editor.delete_all(scope, erase=erase)
+
+    def restore(
+        self,
+        id: str,  # noqa: A002 - the word that mem0's users know
+        version: int,
+        **ids: Unpack[ScopeIds],
+    ) -> MemoryItem:
+        """Brings an earlier version back, as a new one; also of a deleted memory.
+
+        Raises:
+            NotFound: There is no such memory inside the scope, or no such version with content.
+        """
+        scope = _optional_scope(ids)
+        return self.engine.editor.restore(id, version, scope=scope)
+
+    # -- reading ------------------------------------------------------------------------------------------
+
+    def search(
+        self,
+        query: str,
+        *,
+        top_k: int = 10,
+        kinds: Collection[str] | None = None,
+        tags: Collection[str] | None = None,
+        filters: Mapping[str, Any] | Filter | None = None,
+        min_score: float | None = None,
+        as_of: datetime | str | None = None,
+        explain: bool = False,
+        **ids: Unpack[ScopeIds],
+    ) -> SearchResult:
+        """Recalls the memories that answer a question, best first.
+
+        Args:
+            query: The question, in words.
+            user_id, agent_id, run_id, bucket: Whose memories. May also stand in ``filters``, as mem0 has it.
+            top_k: Most hits to return, 1 to ``limits.top_k``.
+            kinds: Only these kinds.
+            tags: Only memories that carry all of these.
+            filters: See `memplug.values.filters`.
+            min_score: Leave out hits below this score.
+            as_of: Search what was current at that moment.
+            explain: Tell each hit's shares by ranker.
+
+        Raises:
+            ScopeError: No scope id.
+            FilterError: A filter that means nothing.
+            MalformedInput, InputTooLarge: An empty or overlong query, or a ``top_k`` out of range.
+        """
+        scope, rest = split_scope(ids, parse_filter(filters, self.settings.limits))
+        hits = self.engine.recall.search(
+            query,
+            scope=scope,
+            top_k=top_k,
+            filter=joined(rest, _kinds(kinds), _tags(tags)),
+            min_score=min_score,
+            as_of=check_moment(as_of, name="as_of"),
+            explain=explain,
+        )
+        self.engine.plugins.notify("after_search", query=query, hits=hits)
+        return SearchResult(hits=tuple(hits), query=query)
+
+    def get(
+        self,
+        id: str | None = None,  # noqa: A002 - the word that mem0's users know
+        *,
+        key: str | None = None,
+        **ids: Unpack[ScopeIds],
+    ) -> MemoryItem:
+        """One memory by its id, or by the caller's key inside a scope.
+
+        Raises:
+            NotFound: There is no such memory inside the scope.
+            ConfigError: Neither or both of id and key were given.
+            ScopeError: A key was given without a scope.
+        """
+        if (id is None) is (key is None):
+            raise ConfigError("get takes either an id or a key")
+        if key is None:
+            scope = _optional_scope(ids)
+            return self.engine.store.get(str(id), scope).item
+        view = View(
+            scope=Scope(**ids),
+            filter=Compare("key", "eq", key),
+        )
+        found = self.engine.store.select(view, limit=1)
+        if not found:
+            raise NotFound(f"there is no memory under the key {key!r} here")
+        return found[0].item
+
+    def get_all(
+        self,
+        *,
+        filters: Mapping[str, Any] | Filter | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+        **ids: Unpack[ScopeIds],
+    ) -> Page:
+        """A page of a scope's memories, newest first.
+
+        Args:
+            user_id, agent_id, run_id, bucket: Whose memories. May also stand in ``filters``.
+            filters: See `memplug.values.filters`.
+            limit: Most memories on a page, 1 to ``limits.top_k``.
+            cursor: `Page.cursor` of the page before.
+
+        Raises:
+            ScopeError: No scope id.
+            MalformedInput: A limit out of range, or a cursor that no page gave.
+        """
+        most = self.settings.limits.top_k
+        if not isinstance(limit, int) or not 1 <= limit <= most:
+            raise MalformedInput(f"limit must be 1 to {most}, not {limit!r}")
+        scope, rest = split_scope(ids, parse_filter(filters, self.settings.limits))
+        after = _read_cursor(cursor) if cursor is not None else None
+        records = self.engine.store.select(View(scope=scope, filter=rest), limit=limit + 1, after=after)
+        items = tuple(record.item for record in records[:limit])
+        return Page(items=items, cursor=_cursor(items[-1]) if len(records) > limit else None)
+
+    def history(
+        self,
+        id: str,  # noqa: A002 - the word that mem0's users know
+        **ids: Unpack[ScopeIds],
+    ) -> list[MemoryItem]:
+        """All versions of a memory, oldest first, its deletion included.
+
+        Raises:
+            NotFound: There is no such memory inside the scope.
+        """
+        scope = _optional_scope(ids)
+        return [record.item for record in self.engine.store.history(id, scope)]
+
+    def media(
+        self,
+        id: str,  # noqa: A002 - the word that mem0's users know
+        **ids: Unpack[ScopeIds],
+    ) -> bytes:
+        """The original of a memory, byte for byte.
+
+        Raises:
+            NotFound: There is no such memory inside the scope, or it has no original.
+        """
+        with closing(self.open_media(id, **ids)) as file:
+            return file.read()
+
+    def open_media(
+        self,
+        id: str,  # noqa: A002 - the word that mem0's users know
+        *,
+        thumbnail: bool = False,
+        **ids: Unpack[ScopeIds],
+    ) -> BinaryIO:
+        """The original of a memory (or its thumbnail, a small WebP picture) as a file open for reading.
+
+        Raises:
+            NotFound: There is no such memory inside the scope, or it has no original or thumbnail.
+        """
+        item = self.get(id, **ids)
+        digest = item.media and (item.media.thumbnail if thumbnail else item.media.digest)
+        if not digest:
+            raise NotFound(f"memory {id!r} has no {'thumbnail' if thumbnail else 'original'}")
+        return self.engine.store.backend.open_media(digest)
+
+    # -- the store ----------------------------------------------------------------------------------------
+
+    def scoped(
+        self,
+        **ids: Unpack[ScopeIds],
+    ) -> ScopedMemory:
+        """A view of this memory with ids fixed: what an agent is given, so that it cannot leave its scope."""
+        from memplug.scoped import ScopedMemory
+
+        return ScopedMemory(self, Scope(**ids))
+
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        progress: Callable[[int, int, str], None] | None = None,
+        **ids: Unpack[ScopeIds],
+    ) -> ExportReport:
+        """Writes memories, all their versions and their originals to one ZIP file (see `memplug.pipelines.archive`).
+
+        Args:
+            path: The file to write; replaced only when the new one is whole.
+            user_id, agent_id, run_id, bucket: Whose memories; none means the whole store.
+            progress: Told memories done, memories altogether, and what is being done.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        scope = _optional_scope(ids)
+        return Exporter(store=self.engine.store).export(Path(path), scope, progress)
+
+    def import_(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        progress: Callable[[int, int, str], None] | None = None,
+        **ids: Unpack[ScopeIds],
+    ) -> ImportReport:
+        """Brings in what `export` wrote, or messages as JSON Lines (see `memplug.pipelines.bulk`).
+
+        Running it again passes over what is there already, so an import that was cut off is simply repeated.
+
+        Args:
+            path: The file; a ZIP is an archive, everything else JSON Lines.
+            user_id, agent_id, run_id, bucket: For an archive: make the memories this scope's own instead of
+                their old one's. For lines: the scope of lines that name none.
+            progress: Told what is done, what there is, and what is being done.
+
+        Raises:
+            MalformedInput, UnsafeInput: The file as a whole cannot be read; single memories are rejected alone.
+        """
+        scope = _optional_scope(ids)
+        file = Path(path)
+        if zipfile.is_zipfile(file):
+            importer = Importer(store=self.engine.store, plugins=self.engine.plugins, embedder=self.engine.embedder)
+            return importer.load(file, scope, progress)
+        return LineImporter(self.engine.ingest).load(file, scope, progress)
+
+    def doctor(self, *, repair: bool = False, progress: Callable[[int, int, str], None] | None = None) -> Report:
+        """Examines the whole store: versions, originals, words, embedder.
+
+        Args:
+            repair: Also repair what can be repaired without losing anything.
+            progress: Told memories done, memories altogether, and what is being done.
+        """
+        return Doctor(store=self.engine.store, embedder=self.engine.embedder).examine(repair=repair, progress=progress)
+
+    def maintain(self, progress: Callable[[int, int, str], None] | None = None) -> None:
+        """Does at once the upkeep that otherwise happens by itself in the background."""
+        self.engine.store.backend.maintain(progress)
+
+    def close(self) -> None:
+        """Ends background work and lets go of the store. A second call does nothing."""
+        self.engine.store.backend.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Memory({self.settings.location!r})"
+
+
+def _optional_scope(ids: ScopeIds) -> Scope | None:
+    """The scope of a verb by id: None only where no id at all is named."""
+    return Scope(**ids) if any(value is not None for value in ids.values()) else None
+
+
+def _kinds(kinds: Collection[str] | None) -> Filter | None:
+    return None if kinds is None else Compare("kind", "in", _texts("kinds", kinds))
+
+
+def _tags(tags: Collection[str] | None) -> Filter | None:
+    return None if tags is None else All(tuple(Compare("tags", "contains", tag) for tag in _texts("tags", tags)))
+
+
+def _texts(name: str, values: Collection[str]) -> tuple[str, ...]:
+    if isinstance(values, str):
+        raise MalformedInput(f"{name} must be a list of texts", hint=f"[{values!r}]")
+    if not all(isinstance(value, str) for value in values):
+        raise MalformedInput(f"{name} must be a list of texts")
+    return tuple(values)
+
+
+def _cursor(item: MemoryItem) -> str:
+    """Where a page ends, as text that promises nothing about its form."""
+    text = json.dumps([item.created_at.isoformat(), item.id])
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, str]:
+    try:
+        moment, id_ = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        return datetime.fromisoformat(moment), str(id_)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise MalformedInput("the cursor is none that a page gave", hint="start again without one") from error

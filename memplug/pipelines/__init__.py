@@ -1,0 +1,1 @@
+"""The pipelines: raw input into records, queries into hits, and upkeep of whole stores."""

@@ -1,0 +1,138 @@
+"""Examines a store, and repairs what can be repaired without losing anything."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from memplug.exceptions import NotFound
+from memplug.pipelines.identity import media_digest
+from memplug.pipelines.indexing import index
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from memplug.plugins.protocols import Embedder
+    from memplug.store import Store
+    from memplug.values.item import Record
+
+    Progress = Callable[[int, int, str], None]
+
+_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that was looked at.
+
+    Args:
+        name: What.
+        ok: Whether nothing is wrong, or everything that was is repaired.
+        found: How many are wrong.
+        repaired: How many of these were repaired.
+        detail: What it means, with up to three examples.
+    """
+
+    name: str
+    ok: bool
+    found: int = 0
+    repaired: int = 0
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What an examination found."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every check is."""
+        return all(check.ok for check in self.checks)
+
+
+@dataclass(slots=True)
+class _Findings:
+    memories: int = 0
+    twice: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+    unindexed: list[Record] = field(default_factory=list)
+    unfinished: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doctor:
+    """Looks at every current memory once, and at every original."""
+
+    store: Store
+    embedder: Embedder
+
+    def examine(self, *, repair: bool, progress: Progress | None) -> Report:
+        """Checks the store; see `Memory.doctor`."""
+        findings = self._looked(progress)
+        orphans = self._orphans()
+        if repair and orphans:
+            self.store.backend.remove_media(orphans)
+        return Report(
+            checks=(
+                _check("embedder", [] if self._embedder_fits() else [self.store.backend.profile.embedder], "differs"),
+                _check("one current version per memory", findings.twice, "listed twice"),
+                _check("originals are there", findings.missing, "their bytes are gone; add them again"),
+                _check("originals are whole", findings.damaged, "their bytes changed; add them again"),
+                _check("found by its words", [record.id for record in findings.unindexed], "run `memplug reindex`"),
+                _check("every step done", findings.unfinished, "pending or failed; see their error"),
+                _check("no original without memory", orphans, "takes room only", repaired=len(orphans) * repair),
+            )
+        )
+
+    def _looked(self, progress: Progress | None) -> _Findings:
+        findings = _Findings()
+        seen: set[str] = set()
+        total = self.store.size()
+        for page in self.store.everything(batch=_BATCH, vectors=True):
+            for record in page:
+                self._look(record, findings, seen)
+            findings.memories += len(page)
+            if progress:
+                progress(findings.memories, max(total, findings.memories), "examining")
+        return findings
+
+    def _look(self, record: Record, findings: _Findings, seen: set[str]) -> None:
+        if record.id in seen:
+            findings.twice.append(record.id)
+        seen.add(record.id)
+        if record.item.status != "ready":
+            findings.unfinished.append(record.id)
+        [expected] = index([record], self.embedder)
+        if expected.terms != record.terms or (expected.vector is None) is not (record.vector is None):
+            findings.unindexed.append(record)
+        for digest in record.item.digests:
+            self._look_at_media(record, digest, findings)
+
+    def _look_at_media(self, record: Record, digest: str, findings: _Findings) -> None:
+        try:
+            with closing(self.store.backend.open_media(digest)) as file:
+                data = file.read()
+        except NotFound:
+            findings.missing.append(record.id)
+        else:
+            if media_digest(data) != digest:
+                findings.damaged.append(record.id)
+
+    def _orphans(self) -> list[str]:
+        """Originals that no version of any memory names: left by an `add` that was cut off before its commit."""
+        digests = list(self.store.backend.list_media())
+        return sorted(set(digests) - self.store.backend.references(digests))
+
+    def _embedder_fits(self) -> bool:
+        profile = self.store.backend.profile
+        return (profile.embedder, profile.dimension) == (self.embedder.name, self.embedder.dimension)
+
+
+def _check(name: str, wrong: Sequence[str], meaning: str, *, repaired: int = 0) -> Check:
+    examples = ", ".join(wrong[:3]) + (", …" if len(wrong) > 3 else "")  # noqa: PLR2004 - three examples
+    detail = f"{meaning}: {examples}" if wrong else ""
+    return Check(name=name, ok=len(wrong) == repaired, found=len(wrong), repaired=repaired, detail=detail)

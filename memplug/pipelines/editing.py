@@ -1,0 +1,214 @@
+"""Changes to memories that are there: update, delete, erase, restore. Each appends a version; only erasure removes."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from memplug.exceptions import ConfigError, MalformedInput, NotFound, VersionConflict
+from memplug.pipelines.guarding import guarded
+from memplug.pipelines.indexing import index
+from memplug.safety.labels import check_metadata, check_moment, check_tags
+from memplug.safety.text import clean
+from memplug.store import View
+from memplug.values.item import MemoryItem, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from memplug.pipelines.turns import TurnCounter
+    from memplug.plugins.manager import PluginManager
+    from memplug.plugins.protocols import Embedder
+    from memplug.store import Store
+    from memplug.values.limits import Limits
+    from memplug.values.scope import Scope
+
+
+class Keep(enum.Enum):
+    """Leave it as it is, where None means: take it away."""
+
+    KEEP = enum.auto()
+
+
+KEEP: Final = Keep.KEEP
+
+_ATTEMPTS = 8
+_PAGE = 1_000
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What an update changes; what is `KEEP` stays."""
+
+    text: str | Keep = KEEP
+    tags: Iterable[str] | Keep | None = KEEP
+    metadata: Mapping[str, Any] | Keep | None = KEEP
+    occurred_at: datetime | str | Keep | None = KEEP
+    expires_at: datetime | str | Keep | None = KEEP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Editor:
+    """The way to change or remove what is stored."""
+
+    store: Store
+    plugins: PluginManager
+    embedder: Embedder
+    turns: TurnCounter
+    limits: Limits
+
+    def update(self, id_: str, change: Change, *, scope: Scope | None, version: int | None) -> MemoryItem:
+        """Appends a version with the changes; see `Memory.update`."""
+        fields = self._fields(change)
+        if not fields:
+            raise ConfigError("update was called with nothing to change")
+        record = self._append(id_, scope, version, lambda current: _changed(current, fields))
+        self.plugins.notify("after_add", items=[record.item])
+        return record.item
+
+    def restore(self, id_: str, version: int, *, scope: Scope | None) -> MemoryItem:
+        """Appends a version with the content of an earlier one; brings a deleted memory back."""
+        versions = {record.version: record for record in self.store.history(id_, scope)}
+        wanted = versions.get(version)
+        if wanted is None or wanted.item.deleted:
+            kept = ", ".join(str(number) for number, record in versions.items() if not record.item.deleted)
+            raise NotFound(f"memory {id_!r} has no version {version} to restore", hint=f"there are: {kept or 'none'}")
+        latest = max(versions.values(), key=lambda record: record.version)
+        again = replace(wanted, item=replace(wanted.item, expires_at=None))
+        record = guarded(_next(latest, again, self.store.clock()), self.plugins)
+        [record] = index([record], self.embedder)
+        self.store.backend.commit([record])
+        self.plugins.notify("after_add", items=[record.item])
+        return record.item
+
+    def delete(self, id_: str, *, scope: Scope | None, version: int | None, erase: bool) -> None:
+        """Hides a memory at once; with ``erase`` also removes all its versions and its media from disk."""
+        if erase:
+            records = self.store.history(id_, scope)
+            _check_version(records[-1], version)
+            self._erase([id_])
+            return
+        gone = self._append(id_, scope, version, _tombstone)
+        self.plugins.notify("on_delete", items=[gone.item])
+
+    def delete_all(self, scope: Scope, *, erase: bool) -> int:
+        """Deletes everything in a scope, and returns how many memories that were.
+
+        Erasing also takes what was deleted or has expired before.
+        """
+        if erase:
+            ids = self.store.ids(scope)
+            for start in range(0, len(ids), _PAGE):
+                self._erase(ids[start : start + _PAGE])
+            return len(ids)
+        deleted = 0
+        while records := self.store.select(View(scope=scope), limit=_PAGE):
+            deleted += self._hide(records)
+        self.turns.forget()
+        return deleted
+
+    def _hide(self, records: Sequence[Record]) -> int:
+        """One commit for a page; memories that somebody changed meanwhile come with the next page."""
+        gone = [_next(record, _tombstone(record), self.store.clock()) for record in records]
+        try:
+            self.store.backend.commit(gone)
+        except VersionConflict:
+            return 0
+        self.plugins.notify("on_delete", items=[record.item for record in gone])
+        return len(gone)
+
+    def _erase(self, ids: Sequence[str]) -> None:
+        """Rows first: a row whose media is gone would be a loss, media that no row names only takes room."""
+        backend = self.store.backend
+        versions = [record for id_ in ids for record in backend.versions(id_)]
+        digests = {digest for record in versions for digest in record.item.digests}
+        backend.erase(ids)
+        backend.remove_media(sorted(digests - backend.references(sorted(digests))))
+        self.turns.forget()
+        last = {record.id: record for record in versions}
+        self.plugins.notify("on_delete", items=[_tombstone(record).item for record in last.values()])
+
+    def _append(self, id_: str, scope: Scope | None, version: int | None, change: Callable[[Record], Record]) -> Record:
+        for attempt in range(_ATTEMPTS):
+            current = self.store.get(id_, scope)
+            _check_version(current, version)
+            record = _next(current, change(current), self.store.clock())
+            if not record.item.deleted:
+                [record] = index([guarded(record, self.plugins)], self.embedder)
+            try:
+                self.store.backend.commit([record])
+            except VersionConflict:
+                if version is not None or attempt == _ATTEMPTS - 1:
+                    raise
+            else:
+                return record
+        raise NotFound(f"there is no memory {id_!r} here")
+
+    def _fields(self, change: Change) -> dict[str, Any]:
+        fields: dict[str, Any] = {}
+        if change.text is not KEEP:
+            fields["text"] = _words(change.text)
+        if change.tags is not KEEP:
+            fields["tags"] = check_tags(change.tags, self.limits)
+        if change.metadata is not KEEP:
+            fields["metadata"] = check_metadata(change.metadata, self.limits)
+        for name in ("occurred_at", "expires_at"):
+            if (value := getattr(change, name)) is not KEEP:
+                fields[name] = check_moment(value, name=name)
+        return fields
+
+
+def _changed(current: Record, fields: Mapping[str, Any]) -> Record:
+    """The record with other fields; other words are other content, so the old identity no longer holds."""
+    identity = current.identity if fields.get("text", current.item.text) == current.item.text else ""
+    return replace(current, item=replace(current.item, **fields), identity=identity)
+
+
+def _tombstone(current: Record) -> Record:
+    """The version that is a deletion. It says whose and since when, and holds nothing of the content."""
+    old = current.item
+    item = MemoryItem(
+        id=old.id,
+        kind=old.kind,
+        text="",
+        created_at=old.created_at,
+        updated_at=old.updated_at,
+        version=old.version,
+        deleted=True,
+        user_id=old.user_id,
+        agent_id=old.agent_id,
+        run_id=old.run_id,
+        bucket=old.bucket,
+    )
+    return Record(item=item)
+
+
+def _next(current: Record, content: Record, now: datetime) -> Record:
+    """``content`` as the version after ``current``."""
+    item = replace(
+        content.item,
+        version=current.version + 1,
+        created_at=current.item.created_at,
+        updated_at=max(now, current.item.updated_at + _MICROSECOND),
+        valid_to=None,
+    )
+    return replace(content, item=item)
+
+
+def _check_version(current: Record, expected: int | None) -> None:
+    if expected is not None and current.version != expected:
+        raise VersionConflict(
+            f"memory {current.id!r} is at version {current.version}, not {expected}",
+            current={current.id: current.version},
+            hint="read it again and decide anew",
+        )
+
+
+def _words(text: object) -> str:
+    if not isinstance(text, str) or not text.strip():
+        raise MalformedInput("the new text must be a text that is not empty", hint="delete the memory instead")
+    return clean(text)

@@ -1,0 +1,54 @@
+"""Lets the guards of plugins see content that reaches the store by another way than `add`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from memplug.exceptions import InputRejected
+from memplug.values.draft import Draft
+from memplug.values.scope import Scope
+
+if TYPE_CHECKING:
+    from memplug.plugins.manager import PluginManager
+    from memplug.values.item import Record
+
+
+def guarded(record: Record, plugins: PluginManager) -> Record:
+    """The record as the guards let it pass. Its original is stored already and is not shown to them.
+
+    Raises:
+        InputRejected: A guard refused it.
+        PluginError: A guard failed.
+    """
+    item = record.item
+    draft = Draft(
+        part=0,
+        kind=item.kind,
+        text=item.text,
+        context=record.context,
+        content_type=item.content_type,
+        key=item.key,
+        tags=item.tags,
+        metadata=item.metadata,
+        occurred_at=item.occurred_at,
+        expires_at=item.expires_at,
+        source=item.source,
+    )
+    kept = plugins.guard([draft], Scope(**item.ids))
+    if len(kept) != 1:
+        raise InputRejected("left out by a plugin's before_add")
+    [passed] = kept
+    if passed == draft:
+        return record
+    changed = replace(
+        item,
+        text=passed.text,
+        key=passed.key,
+        tags=passed.tags,
+        metadata=passed.metadata,
+        occurred_at=passed.occurred_at,
+        expires_at=passed.expires_at,
+        source=passed.source,
+    )
+    return replace(record, item=changed, context=passed.context)

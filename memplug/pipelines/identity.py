@@ -1,0 +1,70 @@
+"""When two inputs are the same memory.
+
+Ids are derived, not drawn: the same content added again to the same scope, also by a retry after a crash or by
+another process, arrives at the same id and is found to be there already.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from memplug.values.draft import Draft
+    from memplug.values.scope import Scope
+
+#: Bytes of an id: 128 bits make a collision among 10^12 memories about as likely as 10^-15.
+_ID_BYTES = 16
+
+
+def media_digest(data: bytes) -> str:
+    """SHA-256 of an original, as it names the file: 64 lowercase hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def content_identity(draft: Draft) -> str:
+    """Names what the content is: who said which words when, and with which original.
+
+    Tags, metadata and expiry are said *about* the content and are not part of it. Two people saying "yes" in
+    one conversation are two memories; so is the same sentence said at two stated times.
+    """
+    return _digest(
+        [
+            draft.kind,
+            draft.text,
+            media_digest(draft.media.data) if draft.media else None,
+            draft.source.role,
+            draft.source.speaker,
+            draft.source.tool_call,
+            draft.occurred_at.isoformat() if draft.occurred_at else None,
+        ]
+    )
+
+
+def keyed_id(scope: Scope, key: str) -> str:
+    """The id of the memory that a caller's key names inside exactly this scope."""
+    return _digest([scope.ids, "key", key])
+
+
+def content_id(scope: Scope, identity: str, occurrence: int) -> str:
+    """The id of the n-th memory with this content in exactly this scope.
+
+    ``occurrence`` tells apart a turn that one conversation holds several times ("Bye!"), and content that came
+    back after its first memory was changed into something else.
+    """
+    return _digest([scope.ids, "content", identity, occurrence])
+
+
+def imported_id(scope: Scope, original: str) -> str:
+    """The id that a memory from another scope gets when a scope imports it as its own; the same each time."""
+    return _digest([scope.ids, "imported", original])
+
+
+def _digest(parts: Sequence[object]) -> str:
+    text = json.dumps(parts, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+    digest = hashlib.blake2b(text.encode(), digest_size=_ID_BYTES).digest()
+    return base64.b32encode(digest).decode().rstrip("=").lower()

@@ -1,0 +1,155 @@
+"""The first step of ingest: raw input into labelled drafts, and a rejection for each part that gives none."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from memplug.exceptions import InputRejected, MalformedInput, PluginError, UnsupportedInput
+from memplug.inputs.loading import load
+from memplug.inputs.parts import Refused, unpack
+from memplug.safety.labels import Labels, check_labels
+from memplug.values.outcome import Outcome
+
+if TYPE_CHECKING:
+    from memplug.plugins.manager import PluginManager
+    from memplug.plugins.protocols import InputType, ParseContext
+    from memplug.safety.fetch import Fetcher
+    from memplug.values.draft import Draft, Part
+    from memplug.values.request import AddRequest
+
+
+log = logging.getLogger("memplug.ingest")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """What the parts of one input gave.
+
+    Args:
+        drafts: In the order of the parts.
+        rejected: One outcome per part that gave no draft.
+        messages: The message number of each part, by the part's index.
+    """
+
+    drafts: list[Draft]
+    rejected: list[Outcome]
+    messages: dict[int, int]
+
+    def message_of(self, draft: Draft) -> int:
+        """The number of the message that a draft is from; 0 where a plugin made it from no part that there was."""
+        return self.messages.get(draft.part, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parser:
+    """Finds the input type for each part and lets it parse."""
+
+    plugins: PluginManager
+    fetcher: Fetcher
+    context: ParseContext
+
+    def parse(self, request: AddRequest) -> Parsed:
+        """Drafts with everything that the request says about them.
+
+        Raises:
+            MalformedInput, InputTooLarge: What is said about the input is wrong, or the input as a whole is; a
+                part that is wrong by itself becomes a rejected outcome instead.
+        """
+        labels = check_labels(request, self.context.limits)
+        parts = unpack(
+            request.content,
+            description=request.description,
+            content_type=request.content_type,
+            kind=request.kind,
+            limits=self.context.limits,
+        )
+        parsed = Parsed(drafts=[], rejected=[], messages={})
+        for part in parts:
+            try:
+                if isinstance(part, Refused):
+                    raise part.error
+                parsed.drafts.extend(self._drafts(part))
+                parsed.messages[part.index] = part.message
+            except InputRejected as error:
+                parsed.rejected.append(Outcome(event="rejected", part=part.index, error=error))
+        return replace(parsed, drafts=_labelled(parsed, labels))
+
+    def _drafts(self, part: Part) -> list[Draft]:
+        loaded = load(part, self.context.limits, self.fetcher)
+        input_type = self._input_type(loaded)
+        try:
+            drafts = list(input_type.parse(loaded, self.context))
+        except (InputRejected, MemoryError):
+            raise
+        except Exception as error:
+            # A parser's crash is contained to its part, and the part says so: nothing goes on silently.
+            raise _crashed(input_type, error) from error
+        if not drafts:
+            raise UnsupportedInput(f"the input type {input_type.name!r} found nothing to remember in this part")
+        return drafts
+
+    def _input_type(self, part: Part) -> InputType:
+        types = self.plugins.input_types()
+        for type_ in types:
+            if _accepts(type_, part):
+                return type_
+        known = ", ".join(sorted({type_.name for type_ in types}))
+        raise UnsupportedInput(f"no input type takes {_form(part)}", hint=f"there are: {known}")
+
+
+def _accepts(input_type: InputType, part: Part) -> bool:
+    try:
+        return input_type.accepts(part)
+    except Exception:
+        # It had its chance to take the part; the types after it still have theirs.
+        log.exception("the input type %s failed to look at a part", input_type.name)
+        return False
+
+
+def _crashed(input_type: InputType, error: Exception) -> InputRejected:
+    rejected = MalformedInput(
+        f"the input type {input_type.name!r} failed on this part: {type(error).__name__}: {error}"
+    )
+    rejected.__cause__ = PluginError(str(error), plugin=input_type.name, hook="parse")
+    return rejected
+
+
+def _form(part: Part) -> str:
+    """The part's form in words, for the message that nobody takes it."""
+    if part.kind is not None:
+        return f"the kind {part.kind!r}"
+    if part.source is not None:
+        return part.source.media_type or part.source.label or "these bytes"
+    return type(part.value).__name__ if part.value is not None else "this text"
+
+
+def _labelled(parsed: Parsed, labels: Labels) -> list[Draft]:
+    """The drafts with key, tags, metadata and times of the caller, and tied to others of their message."""
+    if labels.key is not None and len(parsed.drafts) + len(parsed.rejected) > 1:
+        raise MalformedInput(
+            f"key {labels.key!r} names one memory, but the content has several parts",
+            hint="add them one by one, each under its own key",
+        )
+    groups = _groups(parsed)
+    return [
+        replace(
+            draft,
+            key=labels.key or draft.key,
+            tags=tuple(sorted({*draft.tags, *labels.tags})),
+            metadata={**draft.metadata, **labels.metadata},
+            occurred_at=draft.occurred_at or labels.occurred_at,
+            expires_at=draft.expires_at or labels.expires_at,
+            source=replace(draft.source, message=groups.get(parsed.message_of(draft))),
+        )
+        for draft in parsed.drafts
+    ]
+
+
+def _groups(parsed: Parsed) -> dict[int, str]:
+    """An opaque id for each message that gave more than one draft."""
+    drafts = Counter(parsed.message_of(draft) for draft in parsed.drafts)
+    return {message: uuid4().hex for message, count in drafts.items() if count > 1}

@@ -1,0 +1,40 @@
+"""A memory with its scope fixed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from memplug.forwarding import in_scope
+from memplug.memory import Memory
+
+if TYPE_CHECKING:
+    from memplug.values.scope import Scope
+
+
+class ScopedMemory:
+    """The verbs of `Memory` inside one scope; no call can leave it.
+
+    Args:
+        memory: The memory to look into.
+        scope: What every call is bound to. A call may name further ids to narrow it.
+    """
+
+    def __init__(self, memory: Memory, scope: Scope) -> None:
+        self._memory = memory
+        self.scope = scope
+
+    add = in_scope(Memory.add)
+    update = in_scope(Memory.update)
+    delete = in_scope(Memory.delete)
+    delete_all = in_scope(Memory.delete_all)
+    restore = in_scope(Memory.restore)
+    search = in_scope(Memory.search)
+    get = in_scope(Memory.get)
+    get_all = in_scope(Memory.get_all)
+    history = in_scope(Memory.history)
+    media = in_scope(Memory.media)
+    open_media = in_scope(Memory.open_media)
+    scoped = in_scope(Memory.scoped)
+
+    def __repr__(self) -> str:
+        return f"ScopedMemory({self._memory!r}, {self.scope!r})"
