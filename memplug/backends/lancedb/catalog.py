@@ -1,0 +1,101 @@
+"""The tables of a store as one process has them open."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import lancedb
+
+from memplug.backends.lancedb.columns import schema
+from memplug.backends.lancedb.overlay import Overlay
+from memplug.backends.lancedb.tier import Tier
+from memplug.backends.lancedb.trouble import lance_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pyarrow as pa
+
+    from memplug.backends.lancedb.folder import Folder, Pointer
+
+#: Rows copied at a time when a table is rewritten.
+COPY_ROWS = 5_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """The current tables.
+
+    Args:
+        pointer: What names them.
+        recent: Single adds, updates and deletions, until they are moved on.
+        memories: The highest version of each id that was moved on; of a deleted one, the deletion.
+        history: Older versions, with ``valid_to``.
+        overlay: ``recent`` in memory.
+    """
+
+    pointer: Pointer
+    recent: Tier
+    memories: Tier
+    history: Tier
+    overlay: Overlay
+
+    def tier(self, role: str) -> Tier:
+        """A table by its role."""
+        return {"recent": self.recent, "memories": self.memories, "history": self.history}[role]
+
+
+class Library:
+    """The database in a folder: opens and makes tables.
+
+    Args:
+        folder: The store's folder.
+        durable: Whether the tables sync what they commit.
+    """
+
+    def __init__(self, folder: Folder, *, durable: bool) -> None:
+        self.folder = folder
+        self.durable = durable
+        with lance_errors("open the store"):
+            # Without this interval another process's commits would never be seen.
+            self._connection: Any = lancedb.connect(str(folder.tables), read_consistency_interval=timedelta(0))
+
+    def open(self, name: str) -> Tier:
+        """Opens a table."""
+        with lance_errors("open the store"):
+            return Tier(self._connection.open_table(name), self.folder.table(name), durable=self.durable)
+
+    def catalog(self, pointer: Pointer) -> Catalog:
+        """Opens the tables that a pointer names."""
+        tiers = {role: self.open(name) for role, name in pointer.tables.items()}
+        return Catalog(pointer=pointer, overlay=Overlay(tiers["recent"]), **tiers)
+
+    def make(self, name: str, dimension: int) -> Tier:
+        """Makes an empty table without indexes; one of that name, left by a process that was killed, is replaced."""
+        path = self.folder.table(name)
+        with lance_errors("make a table"):
+            if path.exists():
+                shutil.rmtree(path)
+            table = self._connection.create_table(name, schema=schema(dimension))
+        return Tier(table, path, durable=self.durable)
+
+    def fill(self, tier: Tier, batches: Iterable[pa.Table], *, indexed: bool) -> None:
+        """Fills a table that nobody uses yet, and makes it ready for use."""
+        for rows in batches:
+            if rows.num_rows:
+                tier.add(rows)
+        if indexed:
+            tier.index()
+        tier.compact(alone=True)
+        tier.sync()
+
+    def found(self, pointer: Pointer) -> None:
+        """Makes the tables of a new store."""
+        for role, name in pointer.tables.items():
+            tier = self.make(name, pointer.profile.dimension)
+            if role != "recent":
+                tier.index()
+            tier.sync()

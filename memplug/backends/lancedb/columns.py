@@ -1,0 +1,76 @@
+"""The columns of every table. All are always filled: an empty text or a far number stands for what is missing.
+
+So no filter needs ``IS NULL``, and every expression has an exact complement.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+
+#: Stands for a moment that is not set. Later than any moment that Python knows, so "before" never finds it.
+FAR = 2**62
+#: Stands for a number that is not set.
+UNSET = -(2**62)
+
+#: Texts, by whether the item may hold None there; an item's real empty text is remembered in ``rest``.
+TEXTS: dict[str, bool] = {
+    "id": False,
+    "kind": False,
+    "text": False,
+    "content_type": False,
+    "status": False,
+    "key": True,
+    "user_id": True,
+    "agent_id": True,
+    "run_id": True,
+    "bucket": True,
+    "role": True,
+    "speaker": True,
+}
+#: Moments, in microseconds since 1970, by whether the item may hold None there.
+TIMES: dict[str, bool] = {"created_at": False, "updated_at": False, "occurred_at": True, "expires_at": True}
+NUMBERS: dict[str, bool] = {"version": False, "position": True}
+#: ``row_id`` names one version; ``tags`` are joined (`joined_tags`); ``digest`` and ``thumbnail`` name media, for
+#: `reads.references`; ``rest`` is JSON of what no filter looks at by itself. ``valid_to`` is set in `history` only.
+OTHERS = ("row_id", "tags", "terms", "identity", "context", "digest", "thumbnail", "rest")
+
+#: What every read selects; the vector is most of the bytes and comes only when asked for.
+READ = (*TEXTS, *TIMES, *NUMBERS, "deleted", "valid_to", *OTHERS)
+#: Scalar indexes of the two larger tables.
+INDEXED = ("id", "user_id", "agent_id", "run_id", "bucket", "key")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_START, _ESCAPE, _END = "\x1f", "\x1e", "\x1d"
+
+
+def schema(dimension: int) -> pa.Schema:
+    """The Arrow schema for vectors of a dimension."""
+    fields = [pa.field(name, pa.string(), nullable=False) for name in (*TEXTS, *OTHERS)]
+    fields += [pa.field(name, pa.int64(), nullable=False) for name in (*TIMES, *NUMBERS, "valid_to")]
+    fields += [pa.field("deleted", pa.bool_(), nullable=False)]
+    return pa.schema([*fields, pa.field("vector", pa.list_(pa.float32(), dimension))])
+
+
+def micros(when: datetime | None) -> int:
+    """Microseconds since 1970; `FAR` for None."""
+    return FAR if when is None else (when - _EPOCH) // _MICROSECOND
+
+
+def moment_of(number: int) -> datetime | None:
+    """The moment that `micros` made the number of."""
+    return None if number == FAR else _EPOCH + timedelta(microseconds=number)
+
+
+def joined_tags(tags: tuple[str, ...]) -> str:
+    """The tags in one text, in which `marked_tag` of each of them is found and of no other."""
+    return "".join(map(marked_tag, tags))
+
+
+def marked_tag(tag: str) -> str:
+    """What a tag looks like inside `joined_tags`; start and end differ, so that an empty tag is found as well."""
+    for place, mark in enumerate((_ESCAPE, _START, _END)):
+        tag = tag.replace(mark, f"{_ESCAPE}{place}")
+    return _START + tag + _END

@@ -1,0 +1,130 @@
+"""Moves rows from `recent` on to the large tables.
+
+Four steps, each of which can be repeated, and between any two of which the process may die:
+
+1. older versions go to `history`, each with the moment that ended it (merged by ``row_id``);
+2. the highest version of each id goes to `memories` (merged by ``id``);
+3. both are synced, where the store is durable;
+4. the rows leave `recent`.
+
+Until step 4 `recent` still hides what the first two wrote; after it nothing has to be hidden.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from memplug.backends.lancedb.columns import READ
+from memplug.backends.lancedb.rows import decoded, encoded, row_id
+from memplug.backends.lancedb.where import among
+from memplug.backends.shelf import closed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from memplug.backends.lancedb.session import Session
+    from memplug.backends.lancedb.tier import Tier
+    from memplug.values.item import Record
+
+_CHUNK = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One move. The upkeep lock must be held from `of` to `clear`; commits go on meanwhile.
+
+    Args:
+        session: The open store.
+        moved: The rows of `recent` that it is about, by row id.
+        newest: The highest version of each of their ids.
+        older: The versions below, with ``valid_to``.
+    """
+
+    session: Session
+    moved: list[str]
+    newest: list[Record]
+    older: list[Record]
+
+    @classmethod
+    def of(cls, session: Session) -> Fold:
+        """Looks at what lies in `recent` now."""
+        catalog = session.catalog()
+        rows = catalog.overlay.everything()
+        chains: dict[str, dict[int, Record]] = {}
+        for record in rows:
+            chains.setdefault(record.id, {})[record.version] = record
+        changed = [id_ for id_, chain in chains.items() if max(chain) > 1]
+        _add(chains, _found(catalog.memories, changed))
+        _add(chains, _found(catalog.history, _turned_back(chains)))
+        return cls(session, [row_id(record) for record in rows], *_split(chains.values()))
+
+    def archive(self) -> None:
+        """Step 1."""
+        self._merge(self.session.catalog().history, "row_id", self.older)
+
+    def settle(self) -> None:
+        """Steps 2 and 3."""
+        catalog = self.session.catalog()
+        self._merge(catalog.memories, "id", self.newest)
+        catalog.history.sync()
+        catalog.memories.sync()
+
+    def clear(self) -> None:
+        """Step 4, and the files of `recent` become few again."""
+        with self.session.writing.held():
+            catalog = self.session.catalog()
+            for start in range(0, len(self.moved), _CHUNK):
+                catalog.recent.delete(among("row_id", self.moved[start : start + _CHUNK]))
+            catalog.overlay.removed(self.moved)
+            catalog.recent.compact(alone=True)
+            catalog.recent.sync()
+
+    def run(self) -> None:
+        """All steps."""
+        if self.moved:
+            self.archive()
+            self.settle()
+            self.clear()
+
+    def _merge(self, tier: Tier, column: str, records: list[Record]) -> None:
+        for start in range(0, len(records), _CHUNK):
+            tier.merge(column, encoded(records[start : start + _CHUNK], self.session.profile.dimension))
+
+
+def _found(tier: Tier, ids: list[str]) -> Iterator[Record]:
+    for start in range(0, len(ids), _CHUNK):
+        yield from decoded(tier.scan(among("id", ids[start : start + _CHUNK]), [*READ, "vector"]))
+
+
+def _add(chains: dict[str, dict[int, Record]], records: Iterable[Record]) -> None:
+    for record in records:
+        chains[record.id].setdefault(record.version, record)
+
+
+def _turned_back(chains: dict[str, dict[int, Record]]) -> list[str]:
+    """The ids with a version that claims to be older than the one before: a clock ran backwards.
+
+    Then also versions that are in `history` already ended earlier than was written there.
+    """
+    ids = []
+    for id_, chain in chains.items():
+        moments = [chain[version].item.valid_from for version in sorted(chain)]
+        if any(later < earlier for earlier, later in itertools.pairwise(moments)):
+            ids.append(id_)
+    return ids
+
+
+def _split(chains: Iterable[dict[int, Record]]) -> tuple[list[Record], list[Record]]:
+    """The highest version of each chain, and the others, each ended by the earliest moment after it."""
+    newest, older = [], []
+    for chain in chains:
+        ordered = [chain[version] for version in sorted(chain)]
+        newest.append(_opened(ordered[-1]))
+        older += [closed(record, ordered[place + 1 :]) for place, record in enumerate(ordered[:-1])]
+    return newest, older
+
+
+def _opened(record: Record) -> Record:
+    return replace(record, item=replace(record.item, valid_to=None))

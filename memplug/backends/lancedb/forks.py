@@ -1,0 +1,227 @@
+"""Working after ``fork``: the child leaves LanceDB alone and asks a process of its own.
+
+LanceDB 0.40 has threads and locks that a fork tears apart. A child that opens its tables anew still crashed or hung
+in 2 to 60 of 100 forks, also when nothing was running in the parent, so there is no safe use of it in the child.
+A fresh process is safe, and costs one start and some tenths of a millisecond per call.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import subprocess
+import sys
+import threading
+import weakref
+from multiprocessing.connection import Connection, Pipe
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from memplug.backends.lancedb.engine import forget_endings  # isort: skip - first, so that it imports LanceDB
+from memplug.backends.lancedb.backend import LanceBackend
+from memplug.backends.lancedb.folder import local_path
+from memplug.backends.lancedb.media import MediaFolder
+from memplug.exceptions import BackendError, MemplugError, StoreReadOnly
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from memplug.plugins.protocols import Backend, BackendRequest, Capabilities, StoreProfile
+
+_SERVE = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from memplug.backends.lancedb.forks import serve; serve(int(sys.argv[2]))"
+)
+#: The first process of this family that used LanceDB; its forked children must not.
+_user: list[int] = []
+_open: weakref.WeakSet[ForkSafe] = weakref.WeakSet()
+
+
+def _keep_inherited() -> None:
+    """Keeps LanceDB's objects alive in a forked child for good: taking them down there hangs, at exit at the latest."""
+    forget_endings()
+    for one in list(_open):
+        one._lock = threading.Lock()  # noqa: SLF001 - may have been held by a thread that the fork left behind
+        if isinstance(one._backend, LanceBackend):  # noqa: SLF001 - this module's own class
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(one._backend))  # noqa: SLF001
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_keep_inherited)
+
+
+def open_lancedb(request: BackendRequest) -> Backend:
+    """Opens a store on a local folder: a path, ``~/…`` or ``lancedb:///path``.
+
+    Raises:
+        NoStore: There is no store and none may be made.
+        ConfigError: The location is none that is supported, or a newer memplug made the store.
+        EmbedderMismatch: The store was made with another embedder.
+        BackendError: The folder cannot be used.
+    """
+    return cast("Backend", ForkSafe(request))
+
+
+def _local(request: BackendRequest) -> LanceBackend | Helper:
+    if not _user:
+        _user.append(os.getpid())
+    return LanceBackend(request) if _user[0] == os.getpid() else Helper(request)
+
+
+class ForkSafe:
+    """A backend that is used directly where it was opened, and through a `Helper` in a forked child.
+
+    Args:
+        request: How the store was asked for.
+    """
+
+    def __init__(self, request: BackendRequest) -> None:
+        self._request = request
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._backend = _local(request)
+        _open.add(self)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name == "_pid":
+            raise AttributeError(name)
+        if self._pid != os.getpid():
+            self._reopen()
+        return getattr(self._backend, name)
+
+    def _reopen(self) -> None:
+        with self._lock:
+            if self._pid == os.getpid():
+                return
+            closed = self._backend.closed
+            self._backend = _local(self._request)
+            if closed:
+                self._backend.close()
+            self._pid = os.getpid()
+
+
+class Helper:
+    """A store that is open in a process of its own.
+
+    Args:
+        request: How the store was asked for.
+    """
+
+    profile: StoreProfile
+    capabilities: Capabilities
+
+    def __init__(self, request: BackendRequest) -> None:
+        self._request = request
+        self._media = MediaFolder(local_path(request.location) / "media", durable=request.sync == "full")
+        self._lock = threading.Lock()
+        self._connection: Connection | None = self._start()
+        self.closed = False
+        self.profile, self.capabilities = self._ask("opened", request)
+
+    def _start(self) -> Connection:
+        ours, theirs = Pipe()
+        with theirs:
+            arguments = [sys.executable, "-c", _SERVE, json.dumps(sys.path), str(theirs.fileno())]
+            try:
+                self._process = subprocess.Popen(arguments, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)  # noqa: S603 - our own interpreter and code
+            except OSError as error:
+                raise BackendError(f"cannot start a process to use the store after a fork: {error}") from error
+        return ours
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("_"):
+            raise AttributeError(name)
+
+        def ask(*arguments: Any, **named: Any) -> Any:
+            return self._ask(name, *arguments, **named)
+
+        return ask
+
+    def _ask(self, name: str, *arguments: Any, **named: Any) -> Any:
+        with self._lock:
+            if self._connection is None:
+                raise BackendError("the store is closed")
+            try:
+                self._connection.send((name, arguments, named))
+                found, error = self._connection.recv()
+            except (OSError, EOFError) as gone:
+                raise BackendError("the process that had the store open ended", hint="open the store again") from gone
+        if error is not None:
+            raise _revived(*error)
+        return found
+
+    def maintain(self, progress: Callable[[int, int, str], None] | None = None) -> None:
+        """See `Backend.maintain`; progress is told at the end only."""
+        self._ask("maintain")
+        if progress is not None:
+            progress(1, 1, "done")
+
+    def rebuild(self, *_arguments: object, **_named: object) -> int:
+        """Refused: the conversion is a function of this process, which the helper cannot call."""
+        raise BackendError("a store cannot be rebuilt in a forked process", hint="run it in a process of its own")
+
+    def put_media(self, digest: str, data: bytes) -> None:
+        """See `Backend.put_media`."""
+        self._files(writes=True).put(digest, data)
+
+    def open_media(self, digest: str) -> BinaryIO:
+        """See `Backend.open_media`."""
+        return self._files().open(digest)
+
+    def remove_media(self, digests: Sequence[str]) -> None:
+        """See `Backend.remove_media`."""
+        self._files(writes=True).remove(digests)
+
+    def list_media(self) -> Iterable[str]:
+        """See `Backend.list_media`."""
+        return self._files().digests()
+
+    def _files(self, *, writes: bool = False) -> MediaFolder:
+        if self.closed:
+            raise BackendError("the store is closed")
+        if writes and self._request.read_only:
+            raise StoreReadOnly(f"the store at {self._request.location!r} was opened read-only")
+        return self._media
+
+    def close(self) -> None:
+        """See `Backend.close`."""
+        with self._lock:
+            self.closed = True
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+                self._process.wait()
+
+
+def serve(handle: int) -> None:
+    """The helper's side: answers until the other end is closed or gone.
+
+    Args:
+        handle: File descriptor of the connection.
+    """
+    backend: LanceBackend | None = None
+    with Connection(handle) as connection:
+        while True:
+            try:
+                name, arguments, named = connection.recv()
+            except (EOFError, OSError):
+                break
+            try:
+                if name == "opened":
+                    backend = LanceBackend(*arguments)
+                    found = (backend.profile, backend.capabilities)
+                else:
+                    found = getattr(backend, name)(*arguments, **named)
+                connection.send((found, None))
+            except MemplugError as error:
+                connection.send((None, (type(error), error.args, error.__dict__)))
+    if backend is not None:
+        backend.close()
+
+
+def _revived(kind: type[MemplugError], arguments: tuple[Any, ...], state: dict[str, Any]) -> MemplugError:
+    """The helper's error; rebuilt by hand, since some take arguments that pickle does not keep."""
+    error = kind.__new__(kind, *arguments)
+    error.args = arguments
+    error.__dict__.update(state)
+    return error

@@ -1,0 +1,120 @@
+"""Giving a store another embedder: every version converted into new tables, then one switch.
+
+The new tables lie beside the old ones, named by ``rebuild.json``; a run that was interrupted left whole batches
+there, and the next one with the same profile goes on behind them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from memplug.backends.batch import checked_conversion
+from memplug.backends.lancedb.catalog import COPY_ROWS
+from memplug.backends.lancedb.folder import TABLES
+from memplug.backends.lancedb.rows import decoded, encoded
+from memplug.backends.lancedb.trouble import lance_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from memplug.backends.lancedb.catalog import Catalog
+    from memplug.backends.lancedb.session import Session
+    from memplug.backends.lancedb.tier import Tier
+    from memplug.plugins.protocols import StoreProfile
+    from memplug.values.item import Record
+
+
+def rebuild(
+    session: Session,
+    profile: StoreProfile,
+    convert: Callable[[list[Record]], list[Record]],
+    progress: Callable[[int, int, str], None] | None,
+) -> None:
+    """Converts all tables. Commits go on meanwhile; what they add is converted under the lock at the end.
+
+    Other processes that have the store open get `EmbedderMismatch` from then on, unless they opened it without
+    naming an embedder.
+
+    Raises:
+        MalformedInput, EmbedderMismatch: The conversion gave something else than was asked for.
+    """
+    with session.upkeep.held():
+        work = _Work(session, profile, convert, progress)
+        work.copy()
+        with session.writing.held():
+            work.copy()
+            for role, tier in work.fresh.items():
+                session.library.fill(tier, (), indexed=role != "recent")
+            session.replace(work.names, profile)
+            work.note.unlink(missing_ok=True)
+
+
+class _Work:
+    """One run."""
+
+    def __init__(
+        self,
+        session: Session,
+        profile: StoreProfile,
+        convert: Callable[[list[Record]], list[Record]],
+        progress: Callable[[int, int, str], None] | None,
+    ) -> None:
+        self.session = session
+        self.profile = profile
+        self.convert = convert
+        self.progress = progress
+        self.catalog: Catalog = session.catalog()
+        self.names = {role: self.catalog.pointer.successor(role) for role in TABLES}
+        self.note: Path = session.folder.root / "rebuild.json"
+        self.fresh: dict[str, Tier] = self._resumed() or self._begun()
+        self.done: dict[str, set[str]] = {role: _row_ids(tier) for role, tier in self.fresh.items()}
+
+    def _resumed(self) -> dict[str, Tier] | None:
+        """The tables that an interrupted run left, where it was about the same tables and profile."""
+        with lance_errors("look for an interrupted rebuild"):
+            held = self.note.read_text("utf-8") if self.note.exists() else None
+        if held != self._label():
+            return None
+        return {role: self.session.library.open(name) for role, name in self.names.items()}
+
+    def _begun(self) -> dict[str, Tier]:
+        tiers = {role: self.session.library.make(name, self.profile.dimension) for role, name in self.names.items()}
+        with lance_errors("begin a rebuild"):
+            # Last, so that a note never promises tables that are not there.
+            self.note.write_text(self._label(), "utf-8")
+        return tiers
+
+    def _label(self) -> str:
+        return json.dumps([asdict(self.profile), self.names])
+
+    def copy(self) -> None:
+        """Converts what is not converted yet."""
+        total = sum(self.catalog.tier(role).count() for role in TABLES)
+        for role in TABLES:
+            for records in self._missing(role):
+                made = checked_conversion(records, self.convert(records), self.profile)
+                rows = encoded(made, self.profile.dimension)
+                self.fresh[role].add(rows)
+                self.done[role].update(rows.column("row_id").to_pylist())
+                self._tell(total)
+        self._tell(total)
+
+    def _missing(self, role: str) -> Iterator[list[Record]]:
+        done = self.done[role]
+        for batch in self.catalog.tier(role).batches(None, COPY_ROWS):
+            mask = pa.array([row not in done for row in batch.column("row_id").to_pylist()], pa.bool_())
+            if records := decoded(pa.Table.from_batches([batch]).filter(mask)):
+                yield records
+
+    def _tell(self, total: int) -> None:
+        if self.progress is not None:
+            self.progress(sum(map(len, self.done.values())), total, "converting memories")
+
+
+def _row_ids(tier: Tier) -> set[str]:
+    return set(tier.scan(None, ["row_id"]).column("row_id").to_pylist())

@@ -1,0 +1,80 @@
+"""Removing memories with every byte of them: tables that hold them are written anew without them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from lancedb.expr import col, lit
+
+from memplug.backends.lancedb.catalog import COPY_ROWS
+from memplug.backends.lancedb.columns import micros
+from memplug.backends.lancedb.where import among
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from memplug.backends.lancedb.catalog import Catalog
+    from memplug.backends.lancedb.session import Session
+    from memplug.backends.lancedb.tier import Tier
+
+_CHUNK = 5_000
+
+
+def erase(session: Session, ids: Sequence[str]) -> None:
+    """Removes every version of these ids. Afterwards no file of a table holds anything of them.
+
+    `recent` is always written anew, since rows that left it may still lie in its files. The other tables are
+    where they hold a row of these ids, which `memories` does for every id that was ever moved there; there is
+    no other way for their content to get into a file.
+    """
+    wanted = list(dict.fromkeys(ids))
+    if not wanted:
+        return
+    with session.upkeep.held(), session.writing.held():
+        catalog = session.catalog()
+        roles = ["recent", *(role for role in ("memories", "history") if _holds(catalog.tier(role), wanted))]
+        session.replace({role: _rewritten(session, catalog, role, wanted) for role in roles})
+        catalog = session.catalog()
+        for role in {"memories", "history"} - set(roles):
+            # A writer that was killed may have left files that no version names.
+            catalog.tier(role).compact(alone=True)
+
+
+def remove_expired(session: Session) -> None:
+    """Removes memories whose current version has expired, the upkeep lock being held. `recent` is not looked at."""
+    with session.writing.held():
+        catalog = session.catalog()
+        catalog.overlay.refresh()
+        expr = (col("expires_at") <= lit(micros(datetime.now(UTC)))) & (col("deleted") == lit(False))  # noqa: FBT003
+        gone = set(catalog.memories.scan(expr, ["id"]).column("id").to_pylist()) - catalog.overlay.tops().keys()
+        if gone:
+            erase(session, sorted(gone))
+
+
+def _holds(tier: Tier, ids: list[str]) -> bool:
+    return any(tier.count(among("id", ids[start : start + _CHUNK])) for start in range(0, len(ids), _CHUNK))
+
+
+def _rewritten(session: Session, catalog: Catalog, role: str, ids: list[str]) -> str:
+    """The name of a new table with everything but these ids."""
+    name = catalog.pointer.successor(role)
+    fresh = session.library.make(name, catalog.pointer.profile.dimension)
+    session.library.fill(fresh, _survivors(catalog.tier(role), set(ids)), indexed=role != "recent")
+    return name
+
+
+def _survivors(tier: Tier, ids: set[str]) -> Iterator[pa.Table]:
+    """Filtered here rather than by an expression, which 100,000 ids would make too large."""
+    kept: list[Any] = []
+    size = 0
+    for batch in tier.batches(None, COPY_ROWS):
+        mask = pa.array([id_ not in ids for id_ in batch.column("id").to_pylist()], pa.bool_())
+        kept.append(pa.Table.from_batches([batch]).filter(mask))
+        size += kept[-1].num_rows
+        if size >= COPY_ROWS * 10:
+            yield pa.concat_tables(kept)
+            kept, size = [], 0
+    if kept:
+        yield pa.concat_tables(kept)

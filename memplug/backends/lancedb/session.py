@@ -1,0 +1,142 @@
+"""A store as one process has it open: folder, locks, tables, and whether they are still the current ones."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from memplug.backends.lancedb.catalog import Catalog, Library
+from memplug.backends.lancedb.folder import Folder, first_pointer, local_path
+from memplug.backends.lancedb.locks import StoreLock
+from memplug.backends.lancedb.media import MediaFolder
+from memplug.backends.lancedb.trouble import Vanished, lance_errors
+from memplug.backends.profile import check_profile, no_store
+from memplug.exceptions import StoreReadOnly
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from memplug.plugins.protocols import BackendRequest, StoreProfile
+
+T = TypeVar("T")
+
+#: How often a read whose files went away is asked again.
+_ATTEMPTS = 8
+
+
+class Session:
+    """An open store.
+
+    Args:
+        request: How it was asked for.
+
+    Attributes:
+        writing: Held for the moment of a commit.
+        upkeep: Held while rows are moved between tables or tables are replaced.
+    """
+
+    def __init__(self, request: BackendRequest) -> None:
+        self.request = request
+        self.folder = Folder(local_path(request.location))
+        self.durable = request.sync == "full"
+        self.media = MediaFolder(self.folder.root / "media", durable=self.durable)
+        self._opening = threading.Lock()
+        self._prepare()
+        self.writing = StoreLock(self.folder.root / ".write.lock")
+        self.upkeep = StoreLock(self.folder.root / ".upkeep.lock")
+        self._stamp = self.folder.stamp()
+        if self._stamp is None:
+            self._stamp = self._found()
+        self.library = Library(self.folder, durable=self.durable)
+        self._catalog = self._opened()
+
+    @property
+    def profile(self) -> StoreProfile:
+        """What the store was made with."""
+        return self._catalog.pointer.profile
+
+    def _prepare(self) -> None:
+        """A folder to lock in; nothing is made where nothing may be."""
+        if self.request.read_only or self.request.profile is None:
+            if self.folder.stamp() is None:
+                raise no_store(self.request.location)
+            return
+        with lance_errors("make the store's folder"):
+            self.folder.root.mkdir(parents=True, exist_ok=True)
+
+    def _found(self) -> tuple[int, int] | None:
+        """Makes the store, unless another process was faster."""
+        profile = self.request.profile
+        if profile is None:
+            raise no_store(self.request.location)
+        with self.writing.held():
+            if self.folder.stamp() is None:
+                pointer = first_pointer(profile)
+                with lance_errors("make the store's folder"):
+                    self.folder.tables.mkdir(exist_ok=True)
+                Library(self.folder, durable=self.durable).found(pointer)
+                self.folder.point(pointer)
+        return self.folder.stamp()
+
+    def _opened(self) -> Catalog:
+        for attempt in range(_ATTEMPTS):
+            pointer = self.folder.read()
+            check_profile(self.request, pointer.profile)
+            try:
+                return self.library.catalog(pointer)
+            except Vanished:  # replaced between the two steps
+                if attempt == _ATTEMPTS - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+    def catalog(self) -> Catalog:
+        """The current tables, opened again where another process or thread replaced them.
+
+        Raises:
+            EmbedderMismatch: The store was rebuilt with another embedder meanwhile.
+        """
+        stamp = self.folder.stamp()
+        if stamp == self._stamp:
+            return self._catalog
+        with self._opening:
+            if stamp != self._stamp:
+                if stamp is None:
+                    raise no_store(self.request.location)
+                self._catalog = self._opened()
+                self._stamp = stamp
+            return self._catalog
+
+    def replace(self, tables: dict[str, str], profile: StoreProfile | None = None) -> None:
+        """Makes other tables the current ones and removes those that they replace. Both locks must be held."""
+        pointer = self.catalog().pointer.moved(tables, profile)
+        if profile is not None and self.request.profile is not None:
+            self.request = replace(self.request, profile=profile)
+        self.folder.point(pointer)
+        self.folder.remove_tables(keep=pointer.tables.values())
+
+    def read(self, ask: Callable[[Catalog], T]) -> T:
+        """Answers a read from one consistent state of the tables.
+
+        It is asked again where its files were cleaned up under it, or where rows were moved while it looked:
+        then a commit of several records might have shown only in part.
+        """
+        for _ in range(_ATTEMPTS - 1):
+            catalog = self.catalog()
+            try:
+                before = catalog.memories.version()
+                found = ask(catalog)
+                if catalog.memories.version() == before:
+                    return found
+            except Vanished:
+                continue
+        return ask(self.catalog())
+
+    def check_writable(self) -> None:
+        """Refuses a write where the store was opened read-only.
+
+        Raises:
+            StoreReadOnly: It was.
+        """
+        if self.request.read_only:
+            raise StoreReadOnly(f"the store at {self.request.location!r} was opened read-only")

@@ -1,0 +1,166 @@
+"""One LanceDB table, with the few calls that memplug makes of it."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from lancedb.index import FTS, BTree
+from lancedb.query import ColumnOrdering, MatchQuery
+
+from memplug.backends.lancedb.columns import INDEXED, READ
+from memplug.backends.lancedb.durability import TableSync
+from memplug.backends.lancedb.trouble import lance_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+#: A plain query has no limit of its own in LanceDB; this stands for "all rows".
+EVERY = 2**31 - 1
+#: Two commits may fall into one tick of the file system's clock, so a folder's time is trusted only when it is
+#: older than this, in nanoseconds. Kernel ticks are at most 10 ms.
+_SETTLED = 100_000_000
+#: The terms are analysed by memplug: LanceDB must take them as they are. Its default would drop words over 40
+#: characters and fold, stem and stop the rest.
+_TERMS = FTS(
+    base_tokenizer="whitespace",
+    max_token_length=None,
+    stem=False,
+    lower_case=False,
+    remove_stop_words=False,
+    ascii_folding=False,
+    with_position=False,
+)
+#: How old a version must be to be cleaned up. LanceDB warns of 0, since readers of an older version then fail;
+#: ours ask again (`session.Session.read`).
+_AT_ONCE = timedelta(milliseconds=1)
+_NEWEST = [ColumnOrdering(column_name=name, ascending=False, nulls_first=False) for name in ("created_at", "id")]
+
+
+class Tier:
+    """A table.
+
+    Args:
+        table: As LanceDB opened it.
+        path: Its folder.
+        durable: Whether `sync` does something.
+    """
+
+    def __init__(self, table: Any, path: Path, *, durable: bool) -> None:
+        self.table = table
+        self.path = path
+        self._sync = TableSync(path) if durable else None
+        self._seen: tuple[int, int] | None = None
+        self._versions = str(path / "_versions")
+
+    def version(self) -> int:
+        """The newest version, whoever committed it; one system call where nothing changed lately."""
+        with lance_errors("look for changes"):
+            changed = os.stat(self._versions).st_mtime_ns  # noqa: PTH116 - the hot path of every read
+            if self._seen is not None and self._seen[0] == changed:
+                return self._seen[1]
+            version = int(self.table.version)
+        self._seen = (changed, version) if time.time_ns() - changed > _SETTLED else None
+        return version
+
+    def add(self, rows: pa.Table) -> int:
+        """Appends rows in one commit, and returns the version that it made."""
+        with lance_errors("write"):
+            return int(self.table.add(rows).version)
+
+    def merge(self, column: str, rows: pa.Table) -> None:
+        """Replaces the rows with the same value in a column, whole, and adds the others."""
+        with lance_errors("write"):
+            builder = self.table.merge_insert(column)
+            builder.when_matched_update_all().when_not_matched_insert_all().execute(rows, on_bad_vectors="null")
+
+    def delete(self, expr: Any) -> None:
+        """Hides rows; their bytes stay until the table is compacted or replaced."""
+        with lance_errors("delete"):
+            self.table.delete(expr)
+
+    def sync(self) -> None:
+        """Makes everything committed so far survive a power cut, where the store was opened for that."""
+        if self._sync is not None:
+            with lance_errors("sync"):
+                self._sync.sync()
+
+    def count(self, expr: Any = None) -> int:
+        """How many rows an expression finds."""
+        with lance_errors("count"):
+            text = None if expr is None else expr.to_sql()
+            if text is None or "\\" not in text:
+                return int(self.table.count_rows(text))
+        # LanceDB counts by SQL text only, and its to_sql does not escape a quote behind a backslash: with such a
+        # value the text would mean something else (0.40). A query takes the expression itself.
+        return int(self.scan(expr, ["version"]).num_rows)
+
+    def scan(self, expr: Any, columns: Sequence[str] = READ) -> pa.Table:
+        """Every row that an expression finds, in no order."""
+        return self._rows(self.table.search(), expr, columns, EVERY)
+
+    def newest(self, expr: Any, columns: Sequence[str], limit: int) -> pa.Table:
+        """The rows with the highest ``(created_at, id)``."""
+        return self._rows(self.table.search().order_by(_NEWEST), expr, columns, limit)
+
+    def near(self, vector: NDArray[np.float32], expr: Any, columns: Sequence[str], limit: int) -> pa.Table:
+        """The rows nearest by cosine, exactly, with ``_distance``."""
+        query = self.table.search(vector, vector_column_name="vector").distance_type("cosine").bypass_vector_index()
+        return self._rows(query, expr, [*columns, "_distance"], limit)
+
+    def words(self, terms: Sequence[str], expr: Any, columns: Sequence[str], limit: int) -> pa.Table:
+        """The rows that hold a term, by BM25, with ``_score``."""
+        query = self.table.search(MatchQuery(" ".join(terms), "terms"), query_type="fts")
+        return self._rows(query, expr, [*columns, "_score"], limit)
+
+    def _rows(self, query: Any, expr: Any, columns: Sequence[str], limit: int) -> pa.Table:
+        with lance_errors("read"):
+            if expr is not None:
+                query = query.where(expr)
+            return query.select(list(columns)).limit(limit).to_arrow()
+
+    def batches(self, expr: Any, size: int) -> Iterator[pa.RecordBatch]:
+        """Every row that an expression finds, whole, without holding all of them."""
+        with lance_errors("read"):
+            query = self.table.search()
+            if expr is not None:
+                query = query.where(expr)
+            yield from query.select([*READ, "vector"]).limit(EVERY).to_batches(size)
+
+    def index(self) -> None:
+        """Makes the indexes, over what is there."""
+        with lance_errors("index"):
+            for name in INDEXED:
+                self.table.create_index(name, config=BTree())
+            self.table.create_index("terms", config=_TERMS)
+
+    def unindexed(self) -> int:
+        """How many rows full text has to look at one by one."""
+        with lance_errors("look at an index"):
+            stats = self.table.index_stats("terms_idx")
+        return 0 if stats is None else int(stats.num_unindexed_rows)
+
+    def fragments(self) -> int:
+        """How many files the rows are spread over."""
+        with lance_errors("look at a table"):
+            return int(self.table.stats().fragment_stats.num_fragments)
+
+    def compact(self, *, alone: bool) -> None:
+        """Merges files, extends indexes, and removes old versions.
+
+        Args:
+            alone: Whether no other process can be writing, so that what a killed one left behind can go too.
+        """
+        with lance_errors("compact"):
+            if self._sync is not None:
+                # The old files may go only when the new ones are on the disk.
+                self.table.optimize(cleanup_older_than=timedelta(days=7))
+                self._sync.sync()
+            self.table.optimize(cleanup_older_than=_AT_ONCE, delete_unverified=alone)

@@ -1,0 +1,136 @@
+"""Commits: whatever threads hand in at the same time is checked and written in one append."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from memplug.backends.batch import check_versions, checked_batch
+from memplug.backends.lancedb.rows import encoded
+from memplug.backends.lancedb.where import among
+from memplug.exceptions import MemplugError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    import pyarrow as pa
+
+    from memplug.backends.lancedb.catalog import Catalog
+    from memplug.backends.lancedb.session import Session
+    from memplug.backends.lancedb.tier import Tier
+    from memplug.values.item import Record
+
+#: From so many new memories on, a batch goes straight to the large table.
+BULK = 1_000
+_CHUNK = 5_000
+
+
+@dataclass(slots=True, eq=False)
+class _Ticket:
+    """One caller's batch, and what became of it."""
+
+    records: list[Record]
+    rows: pa.Table
+    done: bool = False
+    error: BaseException | None = None
+
+
+@dataclass(slots=True)
+class Committer:
+    """Takes batches from any number of threads.
+
+    Args:
+        session: The open store.
+        committed: Told after each append how many rows it added.
+    """
+
+    session: Session
+    committed: Callable[[int], None]
+    _queue: list[_Ticket] = field(default_factory=list)
+    _queueing: threading.Lock = field(default_factory=threading.Lock)
+    _leading: threading.Lock = field(default_factory=threading.Lock)
+
+    def commit(self, records: Sequence[Record]) -> None:
+        """See `Backend.commit`."""
+        profile = self.session.catalog().pointer.profile
+        batch = checked_batch(records, profile)
+        if not batch:
+            return
+        batch = [replace(record, item=replace(record.item, valid_to=None)) for record in batch]
+        ticket = _Ticket(batch, encoded(batch, profile.dimension))
+        with self._queueing:
+            self._queue.append(ticket)
+        with self._leading:
+            if not ticket.done:
+                self._lead()
+        if ticket.error is not None:
+            raise ticket.error
+
+    def _lead(self) -> None:
+        """Writes everything that waits: the caller's own batch and those of threads that came meanwhile."""
+        with self._queueing:
+            waiting, self._queue = self._queue, []
+        try:
+            with self.session.writing.held():
+                self._write(waiting)
+        except BaseException as error:  # every waiting thread has to learn of it, also of a KeyboardInterrupt
+            for ticket in waiting:
+                if not ticket.done:
+                    ticket.error = error
+            raise
+        finally:
+            for ticket in waiting:
+                ticket.done = True
+
+    def _write(self, waiting: list[_Ticket]) -> None:
+        catalog = self.session.catalog()
+        highest = highest_versions(catalog, {record.id for ticket in waiting for record in ticket.records})
+        small: list[_Ticket] = []
+        for ticket in waiting:
+            try:
+                check_versions(ticket.records, highest)
+            except MemplugError as error:
+                ticket.error, ticket.done = error, True
+                continue
+            highest |= {record.id: record.version for record in ticket.records}
+            if _bulky(ticket.records):
+                self._append(catalog.memories, [ticket])
+            else:
+                small.append(ticket)
+        if small:
+            version = self._append(catalog.recent, small)
+            catalog.overlay.added([record for ticket in small for record in ticket.records], version)
+
+    def _append(self, tier: Tier, tickets: list[_Ticket]) -> int:
+        rows = _joined(ticket.rows for ticket in tickets)
+        version = tier.add(rows)
+        tier.sync()
+        for ticket in tickets:
+            ticket.done = True
+        self.committed(rows.num_rows)
+        return version
+
+
+def highest_versions(catalog: Catalog, ids: Iterable[str]) -> dict[str, int]:
+    """The highest version of each id that exists. The write lock must be held."""
+    catalog.overlay.refresh()
+    tops = catalog.overlay.tops()
+    wanted = list(ids)
+    found = {id_: tops[id_] for id_ in wanted if id_ in tops}
+    missing = [id_ for id_ in wanted if id_ not in found]
+    for start in range(0, len(missing), _CHUNK):
+        rows = catalog.memories.scan(among("id", missing[start : start + _CHUNK]), ["id", "version"])
+        found |= dict(zip(rows.column("id").to_pylist(), rows.column("version").to_pylist(), strict=True))
+    return found
+
+
+def _bulky(records: list[Record]) -> bool:
+    """Whether a batch may go straight to `memories`, which holds one row per id."""
+    return len(records) >= BULK and all(record.version == 1 for record in records)
+
+
+def _joined(tables: Iterable[pa.Table]) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.concat_tables(list(tables))
