@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -137,6 +138,29 @@ def test_words_are_also_asked_for_as_one() -> None:
     """A question for ice cream also asks for icecream, but glues no stop words, numbers or characters."""
     assert compounds("the Ice cream, Shop in 2020 main-road") == ["icecream", "creamshop"]
     assert compounds("我 猫") == []
+
+
+def test_no_term_is_as_long_as_what_lancedb_drops() -> None:
+    """A long word or code is cut, at a whole character, below 40 bytes, and alike when asked for."""
+    for word in ("x" * 200, "достопримечательность" * 5, "ключ" + "7" * 60, "a-1-" * 30, "பு" * 50):
+        terms = analyze(word)
+        assert terms
+        assert all(len(term.encode()) < 40 for term in terms)
+
+
+@pytest.mark.parametrize("word", ["x", "1", "字", "a1", "a-", "1.", "'", "é", "🎉"])
+def test_a_megabyte_without_a_blank_is_analysed_in_time(word: str) -> None:
+    """No input makes analysis slower than its length, whatever it repeats."""
+    started = time.process_time()
+    analyze(word * 200_000)
+    assert time.process_time() - started < 10
+
+
+def test_old_accents_and_leading_zeros_do_not_matter() -> None:
+    """Polytonic Greek is found by plain Greek, and the sixth by 06."""
+    assert analyze("Ἀθῆναι") == analyze("αθηναι")
+    assert analyze("06") == analyze("6") == ["6"]
+    assert analyze("007") == ["007"]
 
 
 def test_a_hash_stays_in_one_piece() -> None:

@@ -122,6 +122,12 @@ def test_neighbours_are_of_the_same_conversation() -> None:
     assert not any(shares[2:])
 
 
+def test_turns_far_apart_are_no_neighbours() -> None:
+    """Where the turns between are no candidates, the next candidate is not taken for a neighbour."""
+    far = [candidate(9.0, run_id="r", position=9), candidate(run_id="r", position=3)]
+    assert Neighbours().score(question(), far) == [0, 0]
+
+
 def test_two_memories_of_one_turn_share_its_place() -> None:
     """The text and the picture of one message gain alike from the turn before."""
     picture = candidate(run_id="r", position=1)
