@@ -57,16 +57,17 @@ UPWARD_TYPES = {
 #: Broad handlers that do not raise, each with its reason.
 BROAD = {
     "memplug.plugins.isolation.attempt": "returns the error to its caller, who reports it",
+    "memplug.pipelines.parsing._accepts": "logs; the other input types still have their chance at the part",
     "memplug.pipelines.ingest._described": "logs, and the memory's status carries the reason",
     "memplug.pipelines.ingest._tried": "logs; what the user said is stored without the extractor",
     "memplug.inputs.envelope._content_blocks": "a provider's reader failed; the raw content is read instead",
-    "memplug.testing.backend.run": "keeps what a thread raised; `_together` raises it once all have ended",
-    "memplug.testing.backend._together": "the same: `run` is inside it",
+    "memplug.testing.records.run": "keeps what a thread raised; `together` raises it once all have ended",
+    "memplug.testing.records.together": "the same: `run` is inside it",
 }
 
 MAX_FILE, MAX_FUNCTION = 600, 60
 #: Values that read better with positions: `Compare("kind", "eq", "text")`.
-POSITIONAL = {"Compare", "All", "AnyOf", "Not"}
+POSITIONAL = {"Compare", "All", "AnyOf", "Not", "Native"}
 
 
 @dataclass(kw_only=True)

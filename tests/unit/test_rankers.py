@@ -109,9 +109,16 @@ def test_a_turn_gains_from_what_was_said_around_it() -> None:
 
 
 def test_a_first_turn_is_not_worse_off_for_having_one_side() -> None:
-    """At the start of a conversation the neighbours that are there count in full."""
-    inner = Neighbours(before=0.5, after=0.5).score(question(dense_weight=0.0), turns(9, 9, 9, 9, 9, 9, 9, 9, 9))
-    assert inner[0] == pytest.approx(inner[4])
+    """At the start of a conversation the neighbours that are there count for those that cannot be."""
+    shares = Neighbours(before=0.3, after=0.3).score(question(dense_weight=0.0), turns(9, 9, 9, 9, 9, 9, 9, 9, 9))
+    assert shares[0] == pytest.approx(shares[4])
+
+
+@pytest.mark.parametrize("words", [(9, 0), (0, 9), (9, 0, 0), (0, 0, 9)])
+def test_a_short_conversation_does_not_turn_round(words: tuple[int, ...]) -> None:
+    """However few turns there are, none gets as much from a match as the match itself."""
+    shares = Neighbours().score(question(dense_weight=0.0), turns(*words))
+    assert 0 < max(shares) <= 0.75
 
 
 def test_neighbours_are_of_the_same_conversation() -> None:

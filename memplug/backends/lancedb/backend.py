@@ -42,7 +42,7 @@ class LanceBackend:
         self.profile = self._session.profile
         self.capabilities = Capabilities(maintenance=True, several_processes=True)
         self._keeper = upkeep.Keeper(self._session)
-        self._committer = Committer(self._session, self._keeper.committed)
+        self._committer = Committer(session=self._session, committed=self._keeper.committed)
         self._stopping = upkeep.stop_at_exit(self, self._keeper)
 
     @property

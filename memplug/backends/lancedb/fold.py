@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _CHUNK = 2_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fold:
     """One move. The upkeep lock must be held from `of` to `clear`; commits go on meanwhile.
 
@@ -58,7 +58,8 @@ class Fold:
         changed = [id_ for id_, chain in chains.items() if max(chain) > 1]
         _add(chains, _found(catalog.memories, changed))
         _add(chains, _found(catalog.history, _turned_back(chains)))
-        return cls(session, [row_id(record) for record in rows], *_split(chains.values()))
+        newest, older = _split(chains.values())
+        return cls(session=session, moved=[row_id(record) for record in rows], newest=newest, older=older)
 
     def archive(self) -> None:
         """Step 1."""

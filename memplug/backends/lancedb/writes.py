@@ -36,7 +36,7 @@ class _Ticket:
     error: BaseException | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Committer:
     """Takes batches from any number of threads.
 
