@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from memplug.plugins.protocols import Match
-from memplug.values.filters import All, Compare, matches
+from memplug.values.filters import All, Compare
+from memplug.values.predicate import predicate
 from memplug.values.scope import SCOPE_FIELDS
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ class Shelf:
 
     def ids(self, where: Filter) -> set[str]:
         """The ids with a version, deletions included, that satisfies a filter."""
-        return {id_ for id_ in self._candidates(where) if any(matches(where, one.item) for one in self._versions[id_])}
+        holds = predicate(where)
+        return {id_ for id_ in self._candidates(where) if any(holds(one.item) for one in self._versions[id_])}
 
     def references(self, digests: Iterable[str]) -> set[str]:
         """Those of the digests that some version names."""
@@ -110,7 +112,8 @@ class Shelf:
     def current(self, where: Filter, as_of: datetime | None) -> list[Record]:
         """The records that were current at a moment (None: now) and satisfy a filter."""
         found = [record for id_ in self._candidates(where) if (record := self._at(id_, as_of)) is not None]
-        found = [record for record in found if not record.item.deleted and matches(where, record.item)]
+        holds = predicate(where)
+        found = [record for record in found if not record.item.deleted and holds(record.item)]
         return found if as_of is None else [self._closed(record) for record in found]
 
     def _closed(self, record: Record) -> Record:

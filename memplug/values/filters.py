@@ -256,7 +256,7 @@ def matches(filter_: Filter | None, item: MemoryItem) -> bool:
         case Not(member):
             return not matches(member, item)
         case Compare(field, operator, value):
-            return _TESTS[operator](value_of(item, field), value)
+            return TESTS[operator](value_of(item, field), value)
 
 
 def value_of(item: MemoryItem, field: str) -> Any:
@@ -306,7 +306,8 @@ def _icontains(found: object, value: object) -> bool:
     return _contains(folded(found), folded(value))
 
 
-_TESTS: dict[str, Callable[[Any, Any], bool]] = {
+#: What each operator says of the value that an item has and the one that the filter names.
+TESTS: dict[str, Callable[[Any, Any], bool]] = {
     "eq": _equal,
     "ne": lambda found, value: not _equal(found, value),
     "gt": lambda found, value: _comparable(found, value) and found > value,
@@ -325,6 +326,7 @@ __all__ = [
     "FIELDS",
     "METADATA",
     "OPERATORS",
+    "TESTS",
     "TIME_FIELDS",
     "All",
     "AnyOf",

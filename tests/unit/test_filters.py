@@ -25,6 +25,7 @@ from memplug.values.filters import (
 )
 from memplug.values.item import MemoryItem
 from memplug.values.limits import Limits
+from memplug.values.predicate import predicate
 from memplug.values.source import Provenance
 
 if TYPE_CHECKING:
@@ -324,12 +325,16 @@ SCALARS = st.one_of(
     st.sampled_from(["", "a", "A", "ab", "é", "我"]),
 )
 NAMES = st.sampled_from(["price", "city", "deep.er", "list", "metadata.kind"])
+FIELD_NAMES = ["kind", "user_id", "bucket", "tags", "position", "role", "speaker", "version"]
+VALUES = st.one_of(SCALARS, st.sampled_from(["text", "wang", "Food", "spicy", "user", "Wang"]))
 CONDITIONS = st.one_of(
     st.builds(
         Compare, NAMES.map("metadata.".__add__), st.sampled_from(sorted({*OPERATORS} - {"in", "nin", "set"})), SCALARS
     ),
     st.builds(Compare, NAMES.map("metadata.".__add__), st.sampled_from(["in", "nin"]), st.lists(SCALARS).map(tuple)),
     st.builds(Compare, st.sampled_from(["tags", "text", "key"]), st.just("set"), st.booleans()),
+    st.builds(Compare, st.sampled_from(FIELD_NAMES), st.sampled_from(["eq", "ne", "contains"]), VALUES),
+    st.builds(Compare, st.sampled_from(FIELD_NAMES), st.sampled_from(["in", "nin"]), st.lists(VALUES).map(tuple)),
 )
 FILTERS = st.recursive(
     CONDITIONS,
@@ -369,6 +374,13 @@ def test_de_morgan(filters: tuple[Filter, ...], metadata: Mapping[str, Any]) -> 
     assert matches(Not(All(filters)), item) is matches(AnyOf(negated), item)
     assert matches(Not(AnyOf(filters)), item) is matches(All(negated), item)
     assert matches(Not(Not(All(filters))), item) is matches(All(filters), item)
+
+
+@given(FILTERS, JSON)
+def test_predicates_say_the_same(filter_: Filter, metadata: Mapping[str, Any]) -> None:
+    """A filter made into a function means what the filter means."""
+    item = item_with(metadata)
+    assert predicate(filter_)(item) is matches(filter_, item)
 
 
 @given(NAMES, SCALARS, JSON)
