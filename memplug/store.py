@@ -14,7 +14,7 @@ from memplug.plugins.protocols import Backend, Match, Selection
 from memplug.values.filters import All, Compare, Filter, Not
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -98,6 +98,36 @@ class Store:
         if not records or (scope is not None and not scope.admits(records[-1].item.ids)):
             raise NotFound(f"there is no memory {id_!r} here")
         return records
+
+    def commit(self, records: Sequence[Record], media: Mapping[str, Callable[[], bytes]]) -> None:
+        """Commits records with their originals.
+
+        The originals come first: bytes that no row names are harmless, a row whose bytes are missing is a loss. And
+        they are looked for once more afterwards, since an erasure of the last other memory with the same picture may
+        have removed them in between.
+
+        Args:
+            records: What to commit; may be none, where only lost bytes are to be healed.
+            media: What gives the bytes, by digest.
+
+        Raises:
+            VersionConflict: Somebody else came first; nothing was committed.
+        """
+        for digest, read in media.items():
+            self.backend.put_media(digest, read())
+        if records:
+            self.backend.commit(records)
+        for digest, read in media.items():
+            if not self.holds_media(digest):
+                self.backend.put_media(digest, read())
+
+    def holds_media(self, digest: str) -> bool:
+        """Whether the bytes of a digest are there."""
+        try:
+            self.backend.open_media(digest).close()
+        except NotFound:
+            return False
+        return True
 
     def ids(self, scope: Scope) -> list[str]:
         """The ids of all memories that ever lay in a scope, also deleted and expired ones."""

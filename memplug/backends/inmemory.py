@@ -159,6 +159,14 @@ class InMemoryBackend:
             for digest in digests:
                 contents.media.pop(digest, None)
 
+    def release_media(self, digests: Sequence[str]) -> set[str]:
+        """See `Backend.release_media`."""
+        with self._open(writes=True) as contents:
+            gone = (set(digests) - self.references(digests)) & contents.media.keys()
+            for digest in gone:
+                del contents.media[digest]
+            return gone
+
     def list_media(self) -> Iterable[str]:
         """See `Backend.list_media`."""
         with self._open() as contents:

@@ -325,7 +325,18 @@ class Backend(Protocol):
         ...
 
     def remove_media(self, digests: Sequence[str]) -> None:
-        """Removes bytes; a digest that is not there is passed over."""
+        """Removes bytes, whether or not a record names them; a digest that is not there is passed over."""
+        ...
+
+    def release_media(self, digests: Sequence[str]) -> set[str]:
+        """Removes those of the digests that no version of any record names, in one step with `commit`.
+
+        No commit comes between the look and the removal, so a record that a concurrent `commit` brings either keeps
+        its bytes or is committed after they are gone, and then its writer puts them again (`Store.commit`).
+
+        Returns:
+            What was removed.
+        """
         ...
 
     def list_media(self) -> Iterable[str]:

@@ -125,6 +125,14 @@ class LanceBackend:
         """See `Backend.remove_media`."""
         self._open(writes=True).media.remove(digests)
 
+    def release_media(self, digests: Sequence[str]) -> set[str]:
+        """See `Backend.release_media`."""
+        session = self._open(writes=True)
+        with session.writing.held():
+            gone = (set(digests) - self.references(digests)) & set(session.media.digests())
+            session.media.remove(sorted(gone))
+        return gone
+
     def list_media(self) -> Iterable[str]:
         """See `Backend.list_media`."""
         return self._open().media.digests()
