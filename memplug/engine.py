@@ -13,6 +13,7 @@ from memplug.pipelines.ingest import Ingest
 from memplug.pipelines.parsing import Parser
 from memplug.pipelines.recall import Recall
 from memplug.pipelines.turns import TurnCounter
+from memplug.pipelines.versions import Contention
 from memplug.plugins.manager import PluginManager
 from memplug.plugins.protocols import BackendRequest, ParseContext, StoreProfile
 from memplug.safety.fetch import Fetcher
@@ -31,6 +32,7 @@ class Engine:
     plugins: PluginManager
     store: Store
     embedder: Embedder
+    turns: TurnCounter
     ingest: Ingest
     recall: Recall
     editor: Editor
@@ -47,7 +49,7 @@ def open_engine(settings: Settings) -> Engine:
     plugins = PluginManager(plugins=settings.plugins, environ=os.environ)
     backend, embedder = _opened(settings, plugins)
     store = Store(backend=backend, clock=settings.clock or utc_now)
-    turns = TurnCounter(store=store)
+    turns, contention = TurnCounter(store=store), Contention()
     parser = Parser(
         plugins=plugins,
         fetcher=Fetcher(settings.limits, allow_hosts=settings.allow_hosts),
@@ -58,9 +60,19 @@ def open_engine(settings: Settings) -> Engine:
         plugins=plugins,
         store=store,
         embedder=embedder,
-        ingest=Ingest(store=store, plugins=plugins, parser=parser, embedder=embedder, turns=turns),
+        turns=turns,
+        ingest=Ingest(
+            store=store, plugins=plugins, parser=parser, embedder=embedder, turns=turns, contention=contention
+        ),
         recall=Recall(store=store, embedder=embedder, rankers=plugins.rankers(), limits=settings.limits),
-        editor=Editor(store=store, plugins=plugins, embedder=embedder, turns=turns, limits=settings.limits),
+        editor=Editor(
+            store=store,
+            plugins=plugins,
+            embedder=embedder,
+            turns=turns,
+            limits=settings.limits,
+            contention=contention,
+        ),
     )
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import base64
 import json
 import zipfile
+from collections.abc import Collection
 from contextlib import closing
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self, Unpack
 
 from memplug.engine import open_engine
-from memplug.exceptions import ConfigError, MalformedInput, NotFound
+from memplug.exceptions import ConfigError, InputTooLarge, MalformedInput, NotFound
 from memplug.pipelines.bulk import LineImporter
 from memplug.pipelines.doctor import Doctor, Report
 from memplug.pipelines.editing import KEEP, Change, Keep
+from memplug.pipelines.identity import keyed_id
 from memplug.pipelines.transfer import Exporter, ExportReport, Importer, ImportReport
-from memplug.safety.labels import check_moment
+from memplug.safety.labels import check_key, check_moment
 from memplug.settings import Settings, allowed_hosts, resolved_location
 from memplug.store import View
 from memplug.values.filters import All, Compare, Filter, parse_filter
@@ -24,12 +26,12 @@ from memplug.values.hit import SearchResult
 from memplug.values.limits import Limits
 from memplug.values.page import Page
 from memplug.values.request import AddRequest, Infer
-from memplug.values.scope import Scope, ScopeIds
+from memplug.values.scope import Scope, ScopeIds, optional_scope, scope_of
 from memplug.values.scoping import joined, split_scope
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from memplug.plugins.protocols import Embedder
     from memplug.scoped import ScopedMemory
@@ -144,7 +146,7 @@ class Memory:
         """
         request = AddRequest(
             content=content,
-            scope=Scope(**ids),
+            scope=scope_of(ids),
             key=key,
             kind=kind,
             tags=tags,
@@ -182,7 +184,7 @@ class Memory:
             ConfigError: Nothing was named to change.
         """
         change = Change(text=text, tags=tags, metadata=metadata, occurred_at=occurred_at, expires_at=expires_at)
-        scope = _optional_scope(ids)
+        scope = optional_scope(ids)
         return self.engine.editor.update(id, change, scope=scope, version=version)
 
     def delete(
@@ -205,7 +207,7 @@ class Memory:
             NotFound: There is no such memory inside the scope.
             VersionConflict: ``version`` is not the current one.
         """
-        scope = _optional_scope(ids)
+        scope = optional_scope(ids)
         self.engine.editor.delete(id, scope=scope, version=version, erase=erase)
 
     def delete_all(
@@ -222,7 +224,7 @@ class Memory:
         Raises:
             ScopeError: No scope id was given.
         """
-        scope = Scope(**ids)
+        scope = scope_of(ids)
         return self.engine.editor.delete_all(scope, erase=erase)
 
     def restore(
@@ -236,7 +238,7 @@ class Memory:
         Raises:
             NotFound: There is no such memory inside the scope, or no such version with content.
         """
-        scope = _optional_scope(ids)
+        scope = optional_scope(ids)
         return self.engine.editor.restore(id, version, scope=scope)
 
     # -- reading ------------------------------------------------------------------------------------------
@@ -277,13 +279,22 @@ class Memory:
             query,
             scope=scope,
             top_k=top_k,
-            filter=joined(rest, _kinds(kinds), _tags(tags)),
+            filter=joined(rest, self._kinds(kinds), self._tags(tags)),
             min_score=min_score,
             as_of=check_moment(as_of, name="as_of"),
             explain=explain,
         )
         self.engine.plugins.notify("after_search", query=query, hits=hits)
         return SearchResult(hits=tuple(hits), query=query)
+
+    def _kinds(self, kinds: Collection[str] | None) -> Filter | None:
+        most = self.settings.limits.filter_values
+        return None if kinds is None else Compare("kind", "in", _texts("kinds", kinds, most))
+
+    def _tags(self, tags: Collection[str] | None) -> Filter | None:
+        if tags is None:
+            return None
+        return All(tuple(Compare("tags", "contains", tag) for tag in _texts("tags", tags, self.settings.limits.tags)))
 
     def get(
         self,
@@ -302,15 +313,18 @@ class Memory:
         if (id is None) is (key is None):
             raise ConfigError("get takes either an id or a key")
         if key is None:
-            scope = _optional_scope(ids)
-            return self.engine.store.get(str(id), scope).item
-        view = View(
-            scope=Scope(**ids),
-            filter=Compare("key", "eq", key),
-        )
-        found = self.engine.store.select(view, limit=1)
+            return self.engine.store.get(str(id), optional_scope(ids)).item
+        scope = scope_of(ids)
+        return self._keyed(scope, str(check_key(key, self.settings.limits)))
+
+    def _keyed(self, scope: Scope, key: str) -> MemoryItem:
+        """The memory under a key of exactly this scope, else the newest under that key inside it."""
+        try:
+            return self.engine.store.get(keyed_id(scope, key), scope).item
+        except NotFound:
+            found = self.engine.store.select(View(scope=scope, filter=Compare("key", "eq", key)), limit=1)
         if not found:
-            raise NotFound(f"there is no memory under the key {key!r} here")
+            raise NotFound(f"there is no memory under the key {key!r:.100} here")
         return found[0].item
 
     def get_all(
@@ -352,7 +366,7 @@ class Memory:
         Raises:
             NotFound: There is no such memory inside the scope.
         """
-        scope = _optional_scope(ids)
+        scope = optional_scope(ids)
         return [record.item for record in self.engine.store.history(id, scope)]
 
     def media(
@@ -395,7 +409,7 @@ class Memory:
         """A view of this memory with ids fixed: what an agent is given, so that it cannot leave its scope."""
         from memplug.scoped import ScopedMemory
 
-        return ScopedMemory(self, Scope(**ids))
+        return ScopedMemory(self, scope_of(ids))
 
     def export(
         self,
@@ -414,7 +428,7 @@ class Memory:
         Raises:
             OSError: The file cannot be written.
         """
-        scope = _optional_scope(ids)
+        scope = optional_scope(ids)
         return Exporter(store=self.engine.store).export(Path(path), scope, progress)
 
     def import_(
@@ -437,11 +451,18 @@ class Memory:
         Raises:
             MalformedInput, UnsafeInput: The file as a whole cannot be read; single memories are rejected alone.
         """
-        scope = _optional_scope(ids)
+        scope = optional_scope(ids)
         file = Path(path)
         if zipfile.is_zipfile(file):
-            importer = Importer(store=self.engine.store, plugins=self.engine.plugins, embedder=self.engine.embedder)
-            return importer.load(file, scope, progress)
+            importer = Importer(
+                store=self.engine.store,
+                plugins=self.engine.plugins,
+                embedder=self.engine.embedder,
+                limits=self.settings.limits,
+            )
+            report = importer.load(file, scope, progress)
+            self.engine.turns.forget()
+            return report
         return LineImporter(self.engine.ingest).load(file, scope, progress)
 
     def doctor(self, *, repair: bool = False, progress: Callable[[int, int, str], None] | None = None) -> Report:
@@ -454,8 +475,10 @@ class Memory:
         return Doctor(store=self.engine.store, embedder=self.engine.embedder).examine(repair=repair, progress=progress)
 
     def maintain(self, progress: Callable[[int, int, str], None] | None = None) -> None:
-        """Does at once the upkeep that otherwise happens by itself in the background."""
-        self.engine.store.backend.maintain(progress)
+        """Does at once the upkeep that otherwise happens by itself, and removes originals that no memory names."""
+        backend = self.engine.store.backend
+        backend.maintain(progress)
+        backend.release_media(list(backend.list_media()))
 
     def close(self) -> None:
         """Ends background work and lets go of the store. A second call does nothing."""
@@ -471,24 +494,13 @@ class Memory:
         return f"Memory({self.settings.location!r})"
 
 
-def _optional_scope(ids: ScopeIds) -> Scope | None:
-    """The scope of a verb by id: None only where no id at all is named."""
-    return Scope(**ids) if any(value is not None for value in ids.values()) else None
-
-
-def _kinds(kinds: Collection[str] | None) -> Filter | None:
-    return None if kinds is None else Compare("kind", "in", _texts("kinds", kinds))
-
-
-def _tags(tags: Collection[str] | None) -> Filter | None:
-    return None if tags is None else All(tuple(Compare("tags", "contains", tag) for tag in _texts("tags", tags)))
-
-
-def _texts(name: str, values: Collection[str]) -> tuple[str, ...]:
-    if isinstance(values, str):
-        raise MalformedInput(f"{name} must be a list of texts", hint=f"[{values!r}]")
+def _texts(name: str, values: object, most: int) -> tuple[str, ...]:
+    if isinstance(values, str) or not isinstance(values, Collection):
+        raise MalformedInput(f"{name} must be a list of texts, not {values!r:.100}")
     if not all(isinstance(value, str) for value in values):
         raise MalformedInput(f"{name} must be a list of texts")
+    if len(values) > most:
+        raise InputTooLarge(f"{len(values)} {name}; at most {most} are taken")
     return tuple(values)
 
 
@@ -501,6 +513,7 @@ def _cursor(item: MemoryItem) -> str:
 def _read_cursor(cursor: str) -> tuple[datetime, str]:
     try:
         moment, id_ = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        return datetime.fromisoformat(moment), str(id_)
-    except (ValueError, TypeError, AttributeError) as error:
+        after = datetime.fromisoformat(moment).astimezone(UTC), str(id_).encode("ascii").decode()
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise MalformedInput("the cursor is none that a page gave", hint="start again without one") from error
+    return after

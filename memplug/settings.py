@@ -86,7 +86,13 @@ def resolved_location(location: str | os.PathLike[str] | None) -> str:
 
 
 def allowed_hosts(hosts: Collection[str] | None) -> tuple[str, ...]:
-    """The given hosts, else those of ``MEMPLUG_ALLOW_HOSTS``."""
+    """The given hosts, else those of ``MEMPLUG_ALLOW_HOSTS``.
+
+    Raises:
+        ConfigError: One text was given instead of a list.
+    """
+    if isinstance(hosts, str):
+        raise ConfigError("allow_hosts is a list of hosts, not one text", hint=f"allow_hosts=[{hosts!r}]")
     if hosts is not None:
         return tuple(hosts)
     return tuple(host.strip() for host in os.environ.get("MEMPLUG_ALLOW_HOSTS", "").split(",") if host.strip())

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from memplug.values.item import Record
     from memplug.values.scope import Scope
 
-_EVERYTHING = All(())
-
 
 def utc_now() -> datetime:
     """The present moment, aware, in UTC."""
@@ -83,20 +81,20 @@ class Store:
             NotFound: There is none, it is deleted or expired, or it lies outside ``scope``. The four look alike,
                 so that nobody learns of another user's memories.
         """
-        record = self.backend.latest([id_]).get(id_)
-        if record is None or not self._visible(record, scope):
-            raise NotFound(f"there is no memory {id_!r} here")
+        record = self.backend.latest([_known(id_)]).get(id_)
+        if record is None or record.item.deleted or not self._visible(record, scope):
+            raise _missing(id_)
         return record
 
     def history(self, id_: str, scope: Scope | None) -> list[Record]:
         """All versions of one memory, oldest first, deletions included.
 
         Raises:
-            NotFound: There is none inside ``scope``.
+            NotFound: There is none inside ``scope``, or it has expired.
         """
-        records = self.backend.versions(id_)
-        if not records or (scope is not None and not scope.admits(records[-1].item.ids)):
-            raise NotFound(f"there is no memory {id_!r} here")
+        records = self.backend.versions(_known(id_))
+        if not records or not self._visible(records[-1], scope):
+            raise _missing(id_)
         return records
 
     def commit(self, records: Sequence[Record], media: Mapping[str, Callable[[], bytes]]) -> None:
@@ -130,8 +128,9 @@ class Store:
         return True
 
     def ids(self, scope: Scope) -> list[str]:
-        """The ids of all memories that ever lay in a scope, also deleted and expired ones."""
-        return sorted(self.backend.ids(_in_scope(scope)))
+        """The ids of all memories of a scope, also deleted and expired ones."""
+        latest = self.backend.latest(sorted(self.backend.ids(_in_scope(scope))))
+        return [id_ for id_, record in latest.items() if scope.admits(record.item.ids)]
 
     def pages(self, scope: Scope, *, batch: int = 1_000) -> Iterator[list[Record]]:
         """All current records of a scope, in batches."""
@@ -139,7 +138,7 @@ class Store:
 
     def everything(self, *, batch: int = 1_000, vectors: bool = False) -> Iterator[list[Record]]:
         """All current records of all scopes, in batches: for upkeep of the whole store, never for a user's call."""
-        return self._paged(_EVERYTHING, batch=batch, vectors=vectors)
+        return self._paged(self._unexpired(), batch=batch, vectors=vectors)
 
     def _paged(self, where: Filter, *, batch: int, vectors: bool = False) -> Iterator[list[Record]]:
         after: tuple[datetime, str] | None = None
@@ -149,18 +148,22 @@ class Store:
 
     def size(self) -> int:
         """How many current records there are in all scopes together."""
-        return self.backend.count(_EVERYTHING)
+        return self.backend.count(self._unexpired())
 
     def _visible(self, record: Record, scope: Scope | None) -> bool:
         item = record.item
         expired = item.expires_at is not None and item.expires_at <= self.clock()
-        return not item.deleted and not expired and (scope is None or scope.admits(item.ids))
+        return not expired and (scope is None or scope.admits(item.ids))
 
     def _where(self, view: View) -> Filter:
         """The scope first, then expiry, then what the caller asked for."""
-        unexpired = Not(Compare("expires_at", "lte", view.as_of or self.clock()))
         asked = () if view.filter is None else (view.filter,)
-        return All((*_in_scope(view.scope).filters, unexpired, *asked))
+        return All((*_in_scope(view.scope).filters, self._unexpired(view.as_of), *asked))
+
+    def _unexpired(self, as_of: datetime | None = None) -> Filter:
+        """What has expired is gone from every read, also from one of the past."""
+        now = self.clock()
+        return Not(Compare("expires_at", "lte", max(now, as_of) if as_of else now))
 
     def _selection(
         self, view: View, *, limit: int, after: tuple[datetime, str] | None = None, vectors: bool = False
@@ -171,6 +174,17 @@ class Store:
         for match in matches:
             _inside(match.record, scope)
         return matches
+
+
+def _known(id_: object) -> str:
+    """An id that a store can be asked for; anything else is nobody's."""
+    if not isinstance(id_, str) or not id_ or not id_.isascii():
+        raise _missing(id_)
+    return id_
+
+
+def _missing(id_: object) -> NotFound:
+    return NotFound(f"there is no memory {id_!r:.100} here")
 
 
 def _in_scope(scope: Scope) -> All:

@@ -100,7 +100,8 @@ def _role(value: object) -> Role:
         word = _ROLES.get(word, word)
         if word in ROLES:
             return cast("Role", word)
-    raise MalformedInput(f"unknown role {value!r}", hint=f"one of {', '.join(sorted(ROLES))}")
+    shown = repr(value[:100]) if isinstance(value, str) else f"of type {type(value).__name__}"
+    raise MalformedInput(f"unknown role {shown}", hint=f"one of {', '.join(sorted(ROLES))}")
 
 
 def _speaker(value: object) -> str | None:

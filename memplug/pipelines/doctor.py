@@ -59,6 +59,7 @@ class _Findings:
     twice: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
     unindexed: list[Record] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
 
@@ -74,14 +75,15 @@ class Doctor:
         """Checks the store; see `Memory.doctor`."""
         findings = self._looked(progress)
         orphans = self._orphans()
-        if repair and orphans:
-            self.store.backend.remove_media(orphans)
+        if repair:
+            self.store.backend.release_media(orphans)
+            self.store.backend.remove_media(findings.broken)
         return Report(
             checks=(
                 _check("embedder", [] if self._embedder_fits() else [self.store.backend.profile.embedder], "differs"),
                 _check("one current version per memory", findings.twice, "listed twice"),
-                _check("originals are there", findings.missing, "their bytes are gone; add them again"),
-                _check("originals are whole", findings.damaged, "their bytes changed; add them again"),
+                _check("originals are there", findings.missing, "their bytes are gone; add the same file again"),
+                _check("originals are whole", findings.damaged, "their bytes changed; repair, then add it again"),
                 _check("found by its words", [record.id for record in findings.unindexed], "run `memplug reindex`"),
                 _check("every step done", findings.unfinished, "pending or failed; see their error"),
                 _check("no original without memory", orphans, "takes room only", repaired=len(orphans) * repair),
@@ -121,6 +123,7 @@ class Doctor:
         else:
             if media_digest(data) != digest:
                 findings.damaged.append(record.id)
+                findings.broken.append(digest)
 
     def _orphans(self) -> list[str]:
         """Originals that no version of any memory names: left by an `add` that was cut off before its commit."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from memplug.exceptions import ConfigError, MalformedInput, NotFound, VersionConflict
 from memplug.pipelines.guarding import guarded
+from memplug.pipelines.identity import item_identity
 from memplug.pipelines.indexing import index
+from memplug.pipelines.versions import check_version, following
 from memplug.safety.labels import check_metadata, check_moment, check_tags
 from memplug.safety.text import clean
 from memplug.store import View
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from memplug.pipelines.turns import TurnCounter
+    from memplug.pipelines.versions import Contention
     from memplug.plugins.manager import PluginManager
     from memplug.plugins.protocols import Embedder
     from memplug.store import Store
@@ -35,9 +37,7 @@ class Keep(enum.Enum):
 
 KEEP: Final = Keep.KEEP
 
-_ATTEMPTS = 8
 _PAGE = 1_000
-_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +60,7 @@ class Editor:
     embedder: Embedder
     turns: TurnCounter
     limits: Limits
+    contention: Contention
 
     def update(self, id_: str, change: Change, *, scope: Scope | None, version: int | None) -> MemoryItem:
         """Appends a version with the changes; see `Memory.update`."""
@@ -72,16 +73,20 @@ class Editor:
 
     def restore(self, id_: str, version: int, *, scope: Scope | None) -> MemoryItem:
         """Appends a version with the content of an earlier one; brings a deleted memory back."""
+        if not isinstance(version, int):
+            raise MalformedInput(f"a version is a whole number, not {version!r:.100}")
         versions = {record.version: record for record in self.store.history(id_, scope)}
         wanted = versions.get(version)
         if wanted is None or wanted.item.deleted:
             kept = ", ".join(str(number) for number, record in versions.items() if not record.item.deleted)
             raise NotFound(f"memory {id_!r} has no version {version} to restore", hint=f"there are: {kept or 'none'}")
         latest = max(versions.values(), key=lambda record: record.version)
-        again = replace(wanted, item=replace(wanted.item, expires_at=None))
-        record = guarded(_next(latest, again, self.store.clock()), self.plugins)
+        now = self.store.clock()
+        ended = wanted.item.expires_at is not None and wanted.item.expires_at <= now
+        again = replace(wanted, item=replace(wanted.item, expires_at=None)) if ended else wanted
+        record = guarded(following(again, latest, now), self.plugins)
         [record] = index([record], self.embedder)
-        self.store.backend.commit([record])
+        self.store.commit([record], {})
         self.plugins.notify("after_add", items=[record.item])
         return record.item
 
@@ -89,7 +94,7 @@ class Editor:
         """Hides a memory at once; with ``erase`` also removes all its versions and its media from disk."""
         if erase:
             records = self.store.history(id_, scope)
-            _check_version(records[-1], version)
+            check_version(f"memory {id_!r}", records[-1], records[-1].version, version)
             self._erase([id_])
             return
         gone = self._append(id_, scope, version, _tombstone)
@@ -113,9 +118,9 @@ class Editor:
 
     def _hide(self, records: Sequence[Record]) -> int:
         """One commit for a page; memories that somebody changed meanwhile come with the next page."""
-        gone = [_next(record, _tombstone(record), self.store.clock()) for record in records]
+        gone = [following(_tombstone(record), record, self.store.clock()) for record in records]
         try:
-            self.store.backend.commit(gone)
+            self.store.commit(gone, {})
         except VersionConflict:
             return 0
         self.plugins.notify("on_delete", items=[record.item for record in gone])
@@ -127,26 +132,22 @@ class Editor:
         versions = [record for id_ in ids for record in backend.versions(id_)]
         digests = {digest for record in versions for digest in record.item.digests}
         backend.erase(ids)
-        backend.remove_media(sorted(digests - backend.references(sorted(digests))))
+        backend.release_media(sorted(digests))
         self.turns.forget()
         last = {record.id: record for record in versions}
         self.plugins.notify("on_delete", items=[_tombstone(record).item for record in last.values()])
 
     def _append(self, id_: str, scope: Scope | None, version: int | None, change: Callable[[Record], Record]) -> Record:
-        for attempt in range(_ATTEMPTS):
+        def attempt() -> Record:
             current = self.store.get(id_, scope)
-            _check_version(current, version)
-            record = _next(current, change(current), self.store.clock())
+            check_version(f"memory {id_!r}", current, current.version, version)
+            record = following(change(current), current, self.store.clock())
             if not record.item.deleted:
                 [record] = index([guarded(record, self.plugins)], self.embedder)
-            try:
-                self.store.backend.commit([record])
-            except VersionConflict:
-                if version is not None or attempt == _ATTEMPTS - 1:
-                    raise
-            else:
-                return record
-        raise NotFound(f"there is no memory {id_!r} here")
+            self.store.commit([record], {})
+            return record
+
+        return attempt() if version is not None else self.contention.settled(attempt)
 
     def _fields(self, change: Change) -> dict[str, Any]:
         fields: dict[str, Any] = {}
@@ -163,9 +164,10 @@ class Editor:
 
 
 def _changed(current: Record, fields: Mapping[str, Any]) -> Record:
-    """The record with other fields; other words are other content, so the old identity no longer holds."""
-    identity = current.identity if fields.get("text", current.item.text) == current.item.text else ""
-    return replace(current, item=replace(current.item, **fields), identity=identity)
+    """The record with other fields; other words are other content, and known as such when they are said again."""
+    item = replace(current.item, **fields)
+    said = {"text", "occurred_at"} & fields.keys()
+    return replace(current, item=item, identity=item_identity(item) if said else current.identity)
 
 
 def _tombstone(current: Record) -> Record:
@@ -185,27 +187,6 @@ def _tombstone(current: Record) -> Record:
         bucket=old.bucket,
     )
     return Record(item=item)
-
-
-def _next(current: Record, content: Record, now: datetime) -> Record:
-    """``content`` as the version after ``current``."""
-    item = replace(
-        content.item,
-        version=current.version + 1,
-        created_at=current.item.created_at,
-        updated_at=max(now, current.item.updated_at + _MICROSECOND),
-        valid_to=None,
-    )
-    return replace(content, item=item)
-
-
-def _check_version(current: Record, expected: int | None) -> None:
-    if expected is not None and current.version != expected:
-        raise VersionConflict(
-            f"memory {current.id!r} is at version {current.version}, not {expected}",
-            current={current.id: current.version},
-            hint="read it again and decide anew",
-        )
 
 
 def _words(text: object) -> str:

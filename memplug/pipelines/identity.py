@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from memplug.values.draft import Draft
+    from memplug.values.item import MemoryItem
     from memplug.values.scope import Scope
+    from memplug.values.source import Provenance
 
 #: Bytes of an id: 128 bits make a collision among 10^12 memories about as likely as 10^-15.
 _ID_BYTES = 16
@@ -26,23 +29,16 @@ def media_digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def content_identity(draft: Draft) -> str:
-    """Names what the content is: who said which words when, and with which original.
+def draft_identity(draft: Draft) -> str:
+    """Names the content of a draft; what describers saw in it is not part of that, since it may differ each time."""
+    digest = media_digest(draft.media.data) if draft.media else None
+    return _identity(draft.kind, draft.text, digest, draft.source, draft.occurred_at)
 
-    Tags, metadata and expiry are said *about* the content and are not part of it. Two people saying "yes" in
-    one conversation are two memories; so is the same sentence said at two stated times.
-    """
-    return _digest(
-        [
-            draft.kind,
-            draft.text,
-            media_digest(draft.media.data) if draft.media else None,
-            draft.source.role,
-            draft.source.speaker,
-            draft.source.tool_call,
-            draft.occurred_at.isoformat() if draft.occurred_at else None,
-        ]
-    )
+
+def item_identity(item: MemoryItem) -> str:
+    """Names the content of a memory."""
+    digest = item.media.digest if item.media else None
+    return _identity(item.kind, item.text, digest, item.source, item.occurred_at)
 
 
 def keyed_id(scope: Scope, key: str) -> str:
@@ -62,6 +58,16 @@ def content_id(scope: Scope, identity: str, occurrence: int) -> str:
 def imported_id(scope: Scope, original: str) -> str:
     """The id that a memory from another scope gets when a scope imports it as its own; the same each time."""
     return _digest([scope.ids, "imported", original])
+
+
+def _identity(kind: str, text: str, digest: str | None, source: Provenance, occurred_at: datetime | None) -> str:
+    """Who said which words when, and with which original.
+
+    Tags, metadata and expiry are said *about* the content and are not part of it. Two people saying "yes" in
+    one conversation are two memories; so is the same sentence said at two stated times.
+    """
+    when = occurred_at.isoformat() if occurred_at else None
+    return _digest([kind, text, digest, source.role, source.speaker, source.tool_call, when])
 
 
 def _digest(parts: Sequence[object]) -> str:

@@ -7,31 +7,28 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from memplug.exceptions import ConfigError, InputRejected, MemplugError, VersionConflict
+from memplug.exceptions import ConfigError, InputRejected, MemplugError
 from memplug.pipelines.identity import media_digest
 from memplug.pipelines.indexing import index
 from memplug.pipelines.planning import Plan, Planner
+from memplug.values.draft import Draft
 from memplug.values.outcome import AddResult, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from memplug.pipelines.parsing import Parsed, Parser
     from memplug.pipelines.turns import TurnCounter
+    from memplug.pipelines.versions import Contention
     from memplug.plugins.manager import PluginManager
     from memplug.plugins.protocols import Embedder, Extractor
     from memplug.store import Store
-    from memplug.values.draft import Draft, Media
-    from memplug.values.item import Record
     from memplug.values.request import AddRequest
 
 log = logging.getLogger("memplug.ingest")
-
-#: How often a commit that lost a race is planned anew. Each round sees what won the last one, so a second
-#: round nearly always suffices; the bound only keeps a broken backend from looping for ever.
-_ATTEMPTS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +40,7 @@ class Ingest:
     parser: Parser
     embedder: Embedder
     turns: TurnCounter
+    contention: Contention
 
     def add(self, request: AddRequest) -> AddResult:
         """Stores what the request holds; see `Memory.add`.
@@ -58,8 +56,12 @@ class Ingest:
         rejected = parsed.rejected + _left_out(drafts, kept)
         if not kept and rejected:
             raise _refusal(rejected)
-        kept = [*kept, *self._extracted(kept, request)]
-        plans = self._committed(kept, parsed, request)
+        drafts = [*kept, *self._extracted(kept, request)]
+
+        def attempt() -> list[Plan]:
+            return self._attempted(drafts, parsed, request)
+
+        plans = attempt() if request.version is not None else self.contention.settled(attempt)
         stored = [plan.record.item for plan in plans if plan.record is not None]
         self.plugins.notify("after_add", items=stored)
         outcomes = [*rejected, *(plan.outcome() for plan in plans)]
@@ -70,50 +72,41 @@ class Ingest:
         media = draft.media
         if media is None:
             return draft
-        words, errors = [draft.text] if draft.text else [], []
+        words, errors = [], []
         for describer in self.plugins.describers():
             try:
                 found = describer.describe(media, context=draft.text) if describer.accepts(media) else ""
+                words += [found.strip()] if found.strip() else []
             except Exception as error:  # noqa: BLE001 - the picture is kept, and its status carries the reason
                 log.warning(
                     "describer %s failed on %d bytes of %s", describer.name, len(media.data), media.content_type
                 )
                 errors.append(f"{describer.name}: {error}")
-            else:
-                words += [found] if found.strip() else []
-        return replace(draft, text="\n".join(words), error="; ".join(errors) or draft.error)
+        return replace(draft, described="\n".join(words), error="; ".join(errors) or draft.error)
 
     def _extracted(self, drafts: Sequence[Draft], request: AddRequest) -> list[Draft]:
+        """What extractors add, as the guards let it pass; where a guard refuses, only this is left out."""
         extractors = self.plugins.extractors() if request.infer else []
         if request.infer is True and not extractors:
             raise ConfigError("infer=True needs an extractor, and no plugin registers one", hint="infer='auto'")
-        return [draft for extractor in extractors for draft in _tried(extractor, drafts, request)]
+        found = [draft for extractor in extractors for draft in _tried(extractor, drafts, request)]
+        try:
+            return self.plugins.guard(found, request.scope) if found else []
+        except MemplugError:
+            log.exception("a guard refused %d extracted drafts; what they were drawn from is stored", len(found))
+            return []
 
-    def _committed(self, drafts: Sequence[Draft], parsed: Parsed, request: AddRequest) -> list[Plan]:
-        """Plans, embeds and commits; plans anew where another writer came first."""
-        planner = Planner(store=self.store)
-        for attempt in range(_ATTEMPTS):
-            plans = planner.plan(drafts, request)
-            plans = self._numbered(plans, parsed, request)
-            plans = self._indexed(plans)
-            records = [plan.record for plan in plans if plan.record is not None]
-            try:
-                self._write(plans, records)
-            except VersionConflict:
-                if request.version is not None or attempt == _ATTEMPTS - 1:
-                    raise
-            else:
-                return plans
-        return []
+    def _attempted(self, drafts: Sequence[Draft], parsed: Parsed, request: AddRequest) -> list[Plan]:
+        """Plans, embeds and commits, once.
 
-    def _write(self, plans: Sequence[Plan], records: Sequence[Record]) -> None:
-        """Media first: an original that no row names is harmless, a row whose original is missing is a loss."""
-        for plan in plans:
-            if plan.record is not None and plan.draft.media is not None:
-                for data in _bytes_of(plan.draft.media):
-                    self.store.backend.put_media(media_digest(data), data)
-        if records:
-            self.store.backend.commit(records)
+        Raises:
+            VersionConflict: Another writer came first.
+        """
+        plans = Planner(store=self.store).plan(drafts, request)
+        plans = self._indexed(self._numbered(plans, parsed, request))
+        media = {digest: read for plan in plans for digest, read in _originals(plan.draft)}
+        self.store.commit([plan.record for plan in plans if plan.record is not None], media)
+        return plans
 
     def _numbered(self, plans: Sequence[Plan], parsed: Parsed, request: AddRequest) -> list[Plan]:
         """Gives new turns of a conversation their place in it; parts of one message share one."""
@@ -130,13 +123,20 @@ class Ingest:
         return [replace(plan, record=next(indexed)) if plan.record else plan for plan in plans]
 
 
-def _tried(extractor: Extractor, drafts: Sequence[Draft], request: AddRequest) -> Sequence[Draft]:
+def _checked(found: list[Draft]) -> list[Draft]:
+    if not all(isinstance(draft, Draft) for draft in found):
+        raise TypeError("an extractor must return drafts")
+    return found
+
+
+def _tried(extractor: Extractor, drafts: Sequence[Draft], request: AddRequest) -> list[Draft]:
     try:
-        return extractor.extract(drafts, request.scope)
+        found = _checked(list(extractor.extract(drafts, request.scope)))
     except Exception:
         # What the user said is stored all the same: an extractor only ever adds to it.
         log.exception("extractor %s failed on %d drafts; they are stored without it", extractor.name, len(drafts))
         return []
+    return found
 
 
 def _placed(plan: Plan, position: int | None) -> Plan:
@@ -148,8 +148,11 @@ def _placed(plan: Plan, position: int | None) -> Plan:
     )
 
 
-def _bytes_of(media: Media) -> list[bytes]:
-    return [media.data] if media.thumbnail is None else [media.data, media.thumbnail]
+def _originals(draft: Draft) -> list[tuple[str, Callable[[], bytes]]]:
+    """What gives the bytes of a draft, by their digests; also of a duplicate's, which heals lost ones."""
+    media = draft.media
+    found = [data for data in (media.data, media.thumbnail) if data is not None] if media else []
+    return [(media_digest(data), partial(bytes, data)) for data in found]
 
 
 def _left_out(before: Sequence[Draft], after: Sequence[Draft]) -> list[Outcome]:

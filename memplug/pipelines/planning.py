@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from memplug.exceptions import VersionConflict
-from memplug.pipelines.identity import content_id, content_identity, keyed_id, media_digest
+from memplug.exceptions import ScopeError
+from memplug.pipelines.identity import content_id, draft_identity, keyed_id, media_digest
+from memplug.pipelines.versions import TICK, check_version, following
 from memplug.values.item import MediaRef, MemoryItem, Record, Status
 from memplug.values.outcome import Event, Outcome
 
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from memplug.store import Store
     from memplug.values.draft import Draft
     from memplug.values.request import AddRequest
-
-_MICROSECOND = timedelta(microseconds=1)
+    from memplug.values.scope import Scope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,20 +65,21 @@ class Planner:
 
         Raises:
             VersionConflict: The request names a version that is not the current one.
+            ScopeError: The place of its key is taken by another scope's memory.
         """
         ids, latest = self._placed(drafts, request)
         now = self.store.clock()
         plans = []
         for number, (draft, id_) in enumerate(zip(drafts, ids, strict=True)):
             # Strictly rising times keep the order of one add when it is listed by time.
-            moment = now + number * _MICROSECOND
+            moment = now + number * TICK
             plans.append(_decide(draft, id_, latest.get(id_), request, moment))
         return plans
 
     def _placed(self, drafts: Sequence[Draft], request: AddRequest) -> tuple[list[str], dict[str, Record]]:
         """An id for each draft, and the latest versions of all of them."""
         occurrences: Counter[str] = Counter()
-        identities = [content_identity(draft) for draft in drafts]
+        identities = [draft_identity(draft) for draft in drafts]
         numbers = []
         for identity in identities:
             numbers.append(occurrences[identity])
@@ -93,7 +94,7 @@ class Planner:
             open_ = [
                 index
                 for index in open_
-                if drafts[index].key is None and _holds_other(latest.get(ids[index]), identities[index])
+                if drafts[index].key is None and _taken(latest.get(ids[index]), identities[index], request.scope)
             ]
             for index in open_:
                 numbers[index] += occurrences[identities[index]]
@@ -106,33 +107,37 @@ def _id(draft: Draft, identity: str, occurrence: int, request: AddRequest) -> st
     return content_id(request.scope, identity, occurrence)
 
 
-def _holds_other(record: Record | None, identity: str) -> bool:
-    """Whether the place is taken by a memory that was changed into something else since."""
-    return record is not None and not record.item.deleted and record.identity != identity
+def _taken(record: Record | None, identity: str, scope: Scope) -> bool:
+    """Whether the place holds another memory: one that was changed into something else, or somebody else's."""
+    if record is None:
+        return False
+    return _foreign(record, scope) or (not record.item.deleted and record.identity != identity)
+
+
+def _foreign(record: Record, scope: Scope) -> bool:
+    """Whether a record carries other ids than the scope; only a forged import can put one where ours belongs."""
+    return {name: value for name, value in record.item.ids.items() if value is not None} != scope.ids
 
 
 def _decide(draft: Draft, id_: str, previous: Record | None, request: AddRequest, moment: datetime) -> Plan:
-    if request.version is not None and draft.key is not None:
-        _check_version(draft.key, previous, request.version)
+    if previous is not None and _foreign(previous, request.scope):
+        raise ScopeError(f"the place of key {draft.key!r} is taken by a memory of another scope")
+    ended = previous is None or previous.item.deleted or _expired(previous, moment)
+    if draft.key is not None:
+        current = 0 if previous is None or ended else previous.version
+        check_version(f"key {draft.key!r}", previous, current, request.version)
     fresh = _record(draft, id_, request, moment)
-    if previous is None or previous.item.deleted or _expired(previous, moment):
-        return Plan(draft=draft, id=id_, event="added", record=_following(fresh, previous, new=True), previous=previous)
-    if draft.key is None:
-        fresh = _merged(fresh, previous)
+    if previous is None:
+        return Plan(draft=draft, id=id_, event="added", record=fresh, previous=None)
+    if ended:
+        fresh = following(fresh, previous, moment, reborn=True)
+        return Plan(draft=draft, id=id_, event="added", record=fresh, previous=previous)
+    fresh = _placed_as(previous, fresh) if draft.key is not None else _merged(fresh, previous)
     if _same(fresh, previous):
         event: Event = "unchanged" if draft.key is not None else "duplicate"
         return Plan(draft=draft, id=id_, event=event, record=None, previous=previous)
-    return Plan(draft=draft, id=id_, event="updated", record=_following(fresh, previous, new=False), previous=previous)
-
-
-def _check_version(key: str, previous: Record | None, expected: int) -> None:
-    current = previous.version if previous else 0
-    if current != expected:
-        raise VersionConflict(
-            f"key {key!r} is at version {current}, not {expected}",
-            current={previous.id: current} if previous else {},
-            hint="read it again and decide anew",
-        )
+    fresh = following(fresh, previous, moment)
+    return Plan(draft=draft, id=id_, event="updated", record=fresh, previous=previous)
 
 
 def _expired(record: Record, moment: datetime) -> bool:
@@ -144,7 +149,7 @@ def _record(draft: Draft, id_: str, request: AddRequest, moment: datetime) -> Re
     item = MemoryItem(
         id=id_,
         kind=draft.kind,
-        text=draft.text,
+        text="\n".join(words for words in (draft.text, draft.described) if words),
         created_at=moment,
         updated_at=moment,
         key=draft.key,
@@ -162,7 +167,7 @@ def _record(draft: Draft, id_: str, request: AddRequest, moment: datetime) -> Re
         run_id=request.scope.run_id,
         bucket=request.scope.bucket,
     )
-    return Record(item=item, identity=content_identity(draft), context=draft.context)
+    return Record(item=item, identity=draft_identity(draft), context=draft.context)
 
 
 def _media_ref(draft: Draft) -> MediaRef | None:
@@ -181,30 +186,29 @@ def _media_ref(draft: Draft) -> MediaRef | None:
     )
 
 
-def _following(record: Record, previous: Record | None, *, new: bool) -> Record:
-    """The record as the version after ``previous``; a memory that comes back after its end counts as new."""
-    if previous is None:
-        return record
-    updated = max(record.item.updated_at, previous.item.updated_at + _MICROSECOND)
-    created = updated if new else previous.item.created_at
-    return replace(
-        record, item=replace(record.item, version=previous.version + 1, updated_at=updated, created_at=created)
-    )
+def _placed_as(previous: Record, record: Record) -> Record:
+    """The new content under a key, at the place in the conversation that the old one had."""
+    old, source = previous.item.source, record.item.source
+    kept = replace(source, position=source.position if source.position is not None else old.position)
+    return replace(record, item=replace(record.item, source=replace(kept, message=source.message or old.message)))
 
 
 def _merged(record: Record, previous: Record) -> Record:
-    """The same content said again: what is said about it adds to what was said before."""
+    """The same content said again: what is said about it adds to what was said before; the later expiry counts.
+
+    A memory with a step that failed takes what the step gave this time.
+    """
     old, new = previous.item, record.item
-    metadata: Mapping[str, object] = {**old.metadata, **new.metadata}
     item = replace(
-        old,
+        old if old.status == "ready" else replace(old, text=new.text, status=new.status, error=new.error),
         tags=tuple(sorted({*old.tags, *new.tags})),
-        metadata=metadata,
-        expires_at=new.expires_at if new.expires_at is not None else old.expires_at,
+        metadata={**old.metadata, **new.metadata},
+        expires_at=new.expires_at,
         updated_at=new.updated_at,
         valid_to=None,
     )
-    return replace(record, item=item)
+    contexts = dict.fromkeys(context for context in (previous.context, record.context) if context)
+    return replace(record, item=item, context="\n".join(contexts))
 
 
 def _same(record: Record, previous: Record) -> bool:
@@ -219,4 +223,10 @@ def _same(record: Record, previous: Record) -> bool:
         source=old.source,
         metadata=old.metadata,
     )
-    return record.identity == previous.identity and new == old and dict(record.item.metadata) == dict(old.metadata)
+    told = (record.identity, record.context, _json(record.item.metadata))
+    return new == old and told == (previous.identity, previous.context, _json(old.metadata))
+
+
+def _json(metadata: Mapping[str, object]) -> str:
+    """Metadata so that 1 and True differ, which Python calls equal."""
+    return json.dumps(dict(metadata), sort_keys=True)

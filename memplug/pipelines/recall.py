@@ -79,6 +79,8 @@ class Recall:
             InputTooLarge: The query or ``top_k`` is over its limit.
         """
         self._check(query, top_k)
+        if min_score is not None and (not isinstance(min_score, int | float) or isinstance(min_score, bool)):
+            raise MalformedInput(f"min_score must be a number, not {type(min_score).__name__}")
         pool = gather(query, View(scope=scope, filter=filter, as_of=as_of), store=self.store, embedder=self.embedder)
         shares = self._shares(pool)
         totals = np.round(shares.sum(axis=0), _DIGITS)

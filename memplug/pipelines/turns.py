@@ -14,16 +14,18 @@ if TYPE_CHECKING:
     from memplug.store import Store
     from memplug.values.scope import Scope
 
-#: Conversations whose next number is remembered; for others one small read finds it again.
+#: Conversations whose next number is remembered, so that threads that write one at a time do not share a number.
 _REMEMBERED = 10_000
+#: How many of the newest turns are looked at for the highest number; imported ones may be newer than their number.
+_LAST = 20
 
 
 @dataclass(slots=True)
 class TurnCounter:
     """Hands out consecutive turn numbers per conversation, from 0.
 
-    Two processes that write one conversation at the same moment can hand out a number twice. That costs
-    nothing but a neighbour counted as near: numbers order turns, they identify nothing.
+    Two processes that write one conversation at the very same moment can hand out a number twice. That costs
+    nothing but a neighbour counted as nearer than it is: numbers order turns, they identify nothing.
     """
 
     store: Store
@@ -33,7 +35,7 @@ class TurnCounter:
     def take(self, scope: Scope, count: int) -> int:
         """The first of ``count`` numbers that belong to the caller from now on."""
         with self._lock:
-            first = self._next[scope] if scope in self._next else self._stored(scope)
+            first = max(self._next.get(scope, 0), self._stored(scope))
             self._next[scope] = first + count
             self._next.move_to_end(scope)
             if len(self._next) > _REMEMBERED:
@@ -46,6 +48,5 @@ class TurnCounter:
             self._next.clear()
 
     def _stored(self, scope: Scope) -> int:
-        newest = self.store.select(View(scope=scope, filter=Compare("position", "set", value=True)), limit=1)
-        position = newest[0].item.source.position if newest else None
-        return 0 if position is None else position + 1
+        newest = self.store.select(View(scope=scope, filter=Compare("position", "set", value=True)), limit=_LAST)
+        return 1 + max((record.item.source.position or 0 for record in newest), default=-1)

@@ -34,6 +34,10 @@ def check_labels(request: AddRequest, limits: Limits) -> Labels:
     Raises:
         MalformedInput, InputTooLarge: See the single checks below.
     """
+    for name in ("kind", "description", "content_type"):
+        value = getattr(request, name)
+        if value is not None and value != "":
+            _check_text(name, value)
     return Labels(
         key=check_key(request.key, limits),
         tags=check_tags(request.tags, limits),

@@ -71,6 +71,7 @@ class Draft:
         part: Index of the `Part` it was made from.
         kind: See `MemoryItem.kind`.
         text: The words it will be remembered by.
+        described: What describers saw in the media; it is searched like ``text`` and stands below it.
         context: More words to find it by that are not its own (a file name, the text sent along).
         media: The original, where there is one.
         content_type: MIME type.
@@ -83,6 +84,7 @@ class Draft:
     part: int
     kind: str
     text: str = ""
+    described: str = ""
     context: str = ""
     media: Media | None = None
     content_type: str = "text/plain"

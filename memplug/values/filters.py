@@ -86,9 +86,12 @@ def parse_filter(filters: Mapping[str, Any] | Filter | None, limits: Limits | No
         FilterError: An unknown operator, a shape that means nothing, a value of a type that cannot be
             compared, or a filter over its limits. Nothing is ever dropped or guessed.
     """
-    if filters is None or isinstance(filters, Compare | All | AnyOf | Not):
-        return filters
-    return _Parser(limits or Limits()).group(filters, depth=0)
+    if filters is None:
+        return None
+    parser = _Parser(limits or Limits())
+    if isinstance(filters, Compare | All | AnyOf | Not):
+        return parser.checked(filters, depth=0)
+    return parser.group(filters, depth=0)
 
 
 class _Parser:
@@ -101,9 +104,34 @@ class _Parser:
     def group(self, filters: object, *, depth: int) -> Filter:
         if not isinstance(filters, Mapping):
             raise FilterError(f"a filter must be a dict, not {type(filters).__name__}")
+        self.descend(depth)
+        return _joined([self.entry(name, value, depth=depth) for name, value in filters.items()])
+
+    def checked(self, filter_: object, *, depth: int) -> Filter:
+        """A filter that is one already, with everything in it looked at."""
+        self.descend(depth)
+        if isinstance(filter_, Compare) and isinstance(filter_.field, str):
+            return self.compare(filter_.field, filter_.operator, filter_.value)
+        self.count()
+        match filter_:
+            case All(filters):
+                return All(tuple(self.checked(member, depth=depth + 1) for member in filters))
+            case AnyOf(filters):
+                return AnyOf(tuple(self.checked(member, depth=depth + 1) for member in filters))
+            case Not(member):
+                return Not(self.checked(member, depth=depth + 1))
+        raise FilterError(f"a filter cannot hold a {type(filter_).__name__}")
+
+    def descend(self, depth: int) -> None:
+        """Bounds the nesting."""
         if depth > self.limits.filter_depth:
             raise FilterError(f"the filter is nested deeper than {self.limits.filter_depth} levels")
-        return _joined([self.entry(name, value, depth=depth) for name, value in filters.items()])
+
+    def count(self) -> None:
+        """Bounds the number of conditions."""
+        self.conditions += 1
+        if self.conditions > self.limits.filter_conditions:
+            raise FilterError(f"the filter has more than {self.limits.filter_conditions} conditions")
 
     def entry(self, name: object, value: object, *, depth: int) -> Filter:
         if not isinstance(name, str) or not name:
@@ -137,9 +165,7 @@ class _Parser:
         return list(value.items())
 
     def compare(self, name: str, operator: object, operand: object) -> Compare:
-        self.conditions += 1
-        if self.conditions > self.limits.filter_conditions:
-            raise FilterError(f"the filter has more than {self.limits.filter_conditions} conditions")
+        self.count()
         word = operator.removeprefix("$") if isinstance(operator, str) else operator
         if word not in OPERATORS:
             raise FilterError(

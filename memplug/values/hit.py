@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
-from memplug.values.mem0 import Mem0View
+from memplug.values.mem0 import Mem0Results, Mem0View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from PIL.Image import Image
 
@@ -75,7 +74,7 @@ class Hit(Mem0View):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SearchResult(Sequence[Hit]):
+class SearchResult(Mem0Results[Hit]):
     """The hits of one search, best first. Also answers mem0's ``result["results"]``.
 
     Args:
@@ -86,18 +85,6 @@ class SearchResult(Sequence[Hit]):
     hits: tuple[Hit, ...] = ()
     query: str = ""
 
-    @overload
-    def __getitem__(self, index: int) -> Hit: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Hit]: ...
-    @overload
-    def __getitem__(self, index: str) -> list[Hit]: ...
-    def __getitem__(self, index: int | slice | str) -> Hit | Sequence[Hit]:
-        if isinstance(index, str):
-            if index != "results":
-                raise KeyError(index)
-            return list(self.hits)
-        return self.hits[index]
-
-    def __len__(self) -> int:
-        return len(self.hits)
+    def members(self) -> tuple[Hit, ...]:
+        """The hits."""
+        return self.hits

@@ -81,4 +81,4 @@ class AddResult(Mem0View):
 
     def as_mem0(self) -> dict[str, Any]:
         """``results``: the outcomes."""
-        return {"results": list(self.outcomes)}
+        return {"results": [outcome.as_mem0() for outcome in self.outcomes]}

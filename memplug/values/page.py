@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
+
+from memplug.values.mem0 import Mem0Results
 
 if TYPE_CHECKING:
     from memplug.values.item import MemoryItem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page(Sequence["MemoryItem"]):
+class Page(Mem0Results["MemoryItem"]):
     """Memories, newest first. Also answers mem0's ``result["results"]``.
 
     Args:
@@ -22,18 +23,6 @@ class Page(Sequence["MemoryItem"]):
     items: tuple[MemoryItem, ...] = ()
     cursor: str | None = None
 
-    @overload
-    def __getitem__(self, index: int) -> MemoryItem: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[MemoryItem]: ...
-    @overload
-    def __getitem__(self, index: str) -> list[MemoryItem]: ...
-    def __getitem__(self, index: int | slice | str) -> MemoryItem | Sequence[MemoryItem]:
-        if isinstance(index, str):
-            if index != "results":
-                raise KeyError(index)
-            return list(self.items)
-        return self.items[index]
-
-    def __len__(self) -> int:
-        return len(self.items)
+    def members(self) -> tuple[MemoryItem, ...]:
+        """The items."""
+        return self.items

@@ -76,6 +76,24 @@ class Scope:
         return Scope(**merged)
 
 
+def scope_of(ids: ScopeIds) -> Scope:
+    """The scope of keyword arguments.
+
+    Raises:
+        ScopeError: No id was given, or one that cannot be used.
+        TypeError: An argument has another name; it must not pass for an id that was left out.
+    """
+    for name in ids:
+        if name not in SCOPE_FIELDS:
+            raise TypeError(f"got an unexpected keyword argument {name!r}")
+    return Scope(**ids)
+
+
+def optional_scope(ids: ScopeIds) -> Scope | None:
+    """The same; None where no id was given."""
+    return scope_of(ids) if any(value is not None or name not in SCOPE_FIELDS for name, value in ids.items()) else None
+
+
 #: The names of the ids, in the order in which they are written everywhere.
 SCOPE_FIELDS: tuple[str, ...] = tuple(field.name for field in fields(Scope))
 

@@ -20,6 +20,9 @@ def split_scope(ids: ScopeIds, filter_: Filter | None) -> tuple[Scope, Filter | 
     Raises:
         ScopeError: There is no id in either, or the two name different ones.
     """
+    for name in ids:
+        if name not in SCOPE_FIELDS:
+            raise TypeError(f"got an unexpected keyword argument {name!r}")
     found: dict[str, Any] = dict(ids)
     rest: list[Filter] = []
     for member in _conjuncts(filter_):

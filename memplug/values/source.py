@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from pathlib import Path
+from typing import Literal, get_args
 
 from memplug.exceptions import ConfigError, MalformedInput
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 #: Who said it. ``web`` and ``document`` and ``tool`` words are quoted material, never the user's own.
 Role = Literal["user", "assistant", "system", "tool", "document", "web"]
@@ -29,7 +27,7 @@ class Source:
         origin: The URL that ``data`` was fetched from; set when a URL is loaded.
 
     Raises:
-        ConfigError: None or several of path, data and url were given.
+        ConfigError: None or several of path, data and url were given, or one of another type.
     """
 
     path: Path | None = None
@@ -42,6 +40,10 @@ class Source:
     def __post_init__(self) -> None:
         if [self.path, self.data, self.url].count(None) != 2:  # noqa: PLR2004 - two of the three
             raise ConfigError("a Source takes exactly one of path, data, url")
+        for name, kind in _SOURCE_TYPES.items():
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, kind):
+                raise ConfigError(f"{name} of a Source must be {kind.__name__}, not {type(value).__name__}")
 
     @property
     def label(self) -> str:
@@ -53,6 +55,16 @@ class Source:
         if self.url is not None and not self.url.startswith("data:"):
             return self.url.split("?")[0].split("#")[0].rstrip("/").rpartition("/")[2]
         return ""
+
+
+_SOURCE_TYPES: dict[str, type] = {
+    "path": Path,
+    "data": bytes,
+    "url": str,
+    "media_type": str,
+    "name": str,
+    "origin": str,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,7 +92,7 @@ def holds(filters: Mapping[str, Any]) -> bool:
 def test_mem0_forms_are_understood(filters: Mapping[str, Any], parsed: Filter) -> None:
     """A filter dict means one typed filter, the same each time."""
     assert parse_filter(filters) == parsed
-    assert parse_filter(parsed) is parsed
+    assert parse_filter(parsed) == parsed
 
 
 def test_nested_logic_is_understood() -> None:
