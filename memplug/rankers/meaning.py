@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meaning:
-    """The cosine similarity between 0 (the farthest candidate) and 1 (the nearest).
+    """The cosine similarity as a part of the nearest candidate's, 0 to 1.
 
     Args:
         weight: Factor on its part of the score, which is `Question.dense_weight`.

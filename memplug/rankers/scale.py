@@ -22,15 +22,14 @@ def words_of(candidates: Sequence[Candidate]) -> NDArray[np.float64]:
 
 
 def similarities_of(candidates: Sequence[Candidate]) -> NDArray[np.float64]:
-    """Cosine similarities, 0 to 1: the best candidate has 1, the worst and those without any 0."""
+    """Cosine similarities, 0 to 1: the best candidate has 1, those that are unlike the question or unknown 0.
+
+    They are not stretched to the worst candidate: where a scope holds two memories and both fit, both count.
+    """
     found = (candidate.similarity for candidate in candidates)
-    cosines = np.array([np.nan if cosine is None else cosine for cosine in found], np.float64)
-    known = cosines[~np.isnan(cosines)]
-    if not known.size:
-        return np.zeros(len(candidates))
-    low, high = known.min(), known.max()
-    scaled = (cosines - low) / (high - low) if high > low else np.ones_like(cosines)
-    return np.nan_to_num(np.where(np.isnan(cosines), 0.0, scaled))
+    cosines = np.array([0.0 if cosine is None else max(cosine, 0.0) for cosine in found], np.float64)
+    best = cosines.max(initial=0.0)
+    return cosines / best if best > 0 else cosines
 
 
 def listed(shares: NDArray[np.float64]) -> list[float]:

@@ -57,10 +57,7 @@ class Hit(Mem0View):
 
     @property
     def image(self) -> Image | None:
-        """The picture, with its orientation applied; None where the memory is not an image.
-
-        Its repr is short, so that printing a hit prints a line, not a picture.
-        """
+        """The picture, with its orientation applied; None where the memory is not an image."""
         if self.item.kind != "image" or (data := self.media) is None:
             return None
         from memplug.safety.image import open_image

@@ -59,10 +59,10 @@ def turns(*words: float, run_id: str = "r") -> list[Candidate]:
     return [candidate(score, run_id=run_id, position=position) for position, score in enumerate(words)]
 
 
-def test_meaning_runs_from_the_farthest_to_the_nearest() -> None:
-    """The nearest candidate gets the whole dense weight, the farthest and those without a vector nothing."""
-    found = [candidate(similarity=cosine) for cosine in (0.8, 0.5, 0.2, None)]
-    assert Meaning().score(question(dense_weight=0.4), found) == pytest.approx([0.4, 0.2, 0, 0])
+def test_meaning_is_a_part_of_the_nearest() -> None:
+    """The nearest candidate gets the whole dense weight, others their part of it, what is unlike or unknown nothing."""
+    found = [candidate(similarity=cosine) for cosine in (0.8, 0.4, 0.2, -0.3, None)]
+    assert Meaning().score(question(dense_weight=0.4), found) == pytest.approx([0.4, 0.2, 0.1, 0, 0])
 
 
 def test_meaning_of_a_single_candidate_counts() -> None:
