@@ -58,6 +58,8 @@ class AsyncMemory(_AsyncVerbs):
         """Opens a memory without blocking the loop; takes what `Memory` takes."""
         return cls(await asyncio.to_thread(Memory, location, **settings))
 
+    status = in_thread(Memory.status)
+    wait = in_thread(Memory.wait)
     export = in_thread(Memory.export)
     import_ = in_thread(Memory.import_)
     doctor = in_thread(Memory.doctor)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from memplug.embedders.checked import checked
 from memplug.exceptions import ConfigError, EmbedderMismatch, NoStore
+from memplug.pipelines.describing import Describing
 from memplug.pipelines.editing import Editor
 from memplug.pipelines.ingest import Ingest
 from memplug.pipelines.parsing import Parser
 from memplug.pipelines.recall import Recall
+from memplug.pipelines.tasks import Tasks
 from memplug.pipelines.turns import TurnCounter
 from memplug.pipelines.versions import Contention
 from memplug.plugins.manager import PluginManager
@@ -33,6 +35,7 @@ class Engine:
     store: Store
     embedder: Embedder
     turns: TurnCounter
+    tasks: Tasks
     ingest: Ingest
     recall: Recall
     editor: Editor
@@ -49,7 +52,8 @@ def open_engine(settings: Settings) -> Engine:
     plugins = PluginManager(plugins=settings.plugins, environ=os.environ)
     backend, embedder = _opened(settings, plugins)
     store = Store(backend=backend, clock=settings.clock or utc_now)
-    turns, contention = TurnCounter(store=store), Contention()
+    turns, contention, tasks = TurnCounter(store=store), Contention(), Tasks()
+    describing = Describing(store=store, plugins=plugins, embedder=embedder, contention=contention)
     parser = Parser(
         plugins=plugins,
         fetcher=Fetcher(settings.limits, allow_hosts=settings.allow_hosts),
@@ -61,8 +65,16 @@ def open_engine(settings: Settings) -> Engine:
         store=store,
         embedder=embedder,
         turns=turns,
+        tasks=tasks,
         ingest=Ingest(
-            store=store, plugins=plugins, parser=parser, embedder=embedder, turns=turns, contention=contention
+            store=store,
+            plugins=plugins,
+            parser=parser,
+            embedder=embedder,
+            turns=turns,
+            contention=contention,
+            describing=describing,
+            tasks=tasks,
         ),
         recall=Recall(store=store, embedder=embedder, rankers=plugins.rankers(), limits=settings.limits),
         editor=Editor(

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from memplug.pipelines.tasks import TaskStatus
     from memplug.plugins.protocols import Embedder
     from memplug.scoped import ScopedMemory
     from memplug.values.item import MemoryItem
@@ -115,14 +116,14 @@ class Memory:
         expires_at: datetime | str | None = None,
         version: int | None = None,
         infer: Infer = "auto",
+        wait: bool = True,
         **ids: Unpack[ScopeIds],
     ) -> AddResult:
         """Remembers something: all of it in one step, each part with an outcome.
 
         Args:
-            content: A text; a path, bytes, PIL image or `Source`; a message ``{"role", "content", "name"}`` whose
-                content is a text, a part or a list of parts; a LangChain message; or a list of all these. A ``str``
-                is always a text, never taken for a path.
+            content: A text (any ``str``); a path, bytes, PIL image, `Source`; a message ``{"role", "content", "name"}``
+                whose content is a text, a part or a list of parts; a LangChain message; or a list of all these.
             user_id, agent_id, run_id, bucket: Whose memory it is.
             key: The caller's own name for it. Adding under the same key again makes a new version of the same id.
             kind: The input type that must take it; found out by itself where left out.
@@ -132,8 +133,9 @@ class Memory:
             content_type: What the caller believes the bytes are.
             occurred_at: When it happened, where that is not now.
             expires_at: From when on it must be gone from every read.
-            version: With ``key``: the version that must be current (0: none), else `VersionConflict`.
+            version: With ``key``: the version that must be current (0: none).
             infer: Whether extractors may add facts: ``"auto"`` where there are any, True insists, False never.
+            wait: False lets describers look at pictures afterwards; see `status` for the result's ``task_id``.
 
         Returns:
             One outcome per part. A part that is refused never takes another with it.
@@ -157,8 +159,25 @@ class Memory:
             expires_at=expires_at,
             version=version,
             infer=infer,
+            wait=wait,
         )
         return self.engine.ingest.add(request)
+
+    def status(self, task_id: str) -> TaskStatus:
+        """How far the work has come that `add` with ``wait=False`` left to do.
+
+        Raises:
+            NotFound: This memory has begun no such task.
+        """
+        return self.engine.tasks.status(task_id)
+
+    def wait(self, task_id: str, timeout: float | None = None) -> TaskStatus:
+        """Waits for that work, for at most ``timeout`` seconds, and tells how far it has come.
+
+        Raises:
+            NotFound: This memory has begun no such task.
+        """
+        return self.engine.tasks.wait(task_id, timeout)
 
     def update(
         self,
@@ -481,7 +500,8 @@ class Memory:
         backend.release_media(list(backend.list_media()))
 
     def close(self) -> None:
-        """Ends background work and lets go of the store. A second call does nothing."""
+        """Ends background work after the step that it is at, and lets go of the store. A second call does nothing."""
+        self.engine.tasks.close()
         self.engine.store.backend.close()
 
     def __enter__(self) -> Self:

@@ -20,7 +20,9 @@ from memplug.values.outcome import AddResult, Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from memplug.pipelines.describing import Describing
     from memplug.pipelines.parsing import Parsed, Parser
+    from memplug.pipelines.tasks import Tasks
     from memplug.pipelines.turns import TurnCounter
     from memplug.pipelines.versions import Contention
     from memplug.plugins.manager import PluginManager
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from memplug.values.request import AddRequest
 
 log = logging.getLogger("memplug.ingest")
+
+#: Events of memories that were not there before.
+_NEW = frozenset({"added", "pending"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +46,8 @@ class Ingest:
     embedder: Embedder
     turns: TurnCounter
     contention: Contention
+    describing: Describing
+    tasks: Tasks
 
     def add(self, request: AddRequest) -> AddResult:
         """Stores what the request holds; see `Memory.add`.
@@ -51,7 +58,8 @@ class Ingest:
             MemplugError: The store or a guard failed; nothing was stored.
         """
         parsed = self.parser.parse(request)
-        drafts = [self._described(draft) for draft in parsed.drafts]
+        describe = self.describing.described if request.wait else self.describing.postponed
+        drafts = [describe(draft) for draft in parsed.drafts]
         kept = self.plugins.guard(drafts, request.scope)
         rejected = parsed.rejected + _left_out(drafts, kept)
         if not kept and rejected:
@@ -65,24 +73,14 @@ class Ingest:
         stored = [plan.record.item for plan in plans if plan.record is not None]
         self.plugins.notify("after_add", items=stored)
         outcomes = [*rejected, *(plan.outcome() for plan in plans)]
-        return AddResult(outcomes=tuple(sorted(outcomes, key=lambda outcome: outcome.part)))
+        return AddResult(
+            outcomes=tuple(sorted(outcomes, key=lambda outcome: outcome.part)), task_id=self._left_to_do(plans)
+        )
 
-    def _described(self, draft: Draft) -> Draft:
-        """Adds what describers see in the media to the user's own words, which always stay and come first."""
-        media = draft.media
-        if media is None:
-            return draft
-        words, errors = [], []
-        for describer in self.plugins.describers():
-            try:
-                found = describer.describe(media, context=draft.text) if describer.accepts(media) else ""
-                words += [found.strip()] if found.strip() else []
-            except Exception as error:  # noqa: BLE001 - the picture is kept, and its status carries the reason
-                log.warning(
-                    "describer %s failed on %d bytes of %s", describer.name, len(media.data), media.content_type
-                )
-                errors.append(f"{describer.name}: {error}")
-        return replace(draft, described="\n".join(words), error="; ".join(errors) or draft.error)
+    def _left_to_do(self, plans: Sequence[Plan]) -> str | None:
+        """Begins a task for what was stored pending, where there is such."""
+        pending = [plan.id for plan in plans if plan.event == "pending"]
+        return self.tasks.submit([partial(self.describing.finish, id_) for id_ in pending]) if pending else None
 
     def _extracted(self, drafts: Sequence[Draft], request: AddRequest) -> list[Draft]:
         """What extractors add, as the guards let it pass; where a guard refuses, only this is left out."""
@@ -110,7 +108,7 @@ class Ingest:
 
     def _numbered(self, plans: Sequence[Plan], parsed: Parsed, request: AddRequest) -> list[Plan]:
         """Gives new turns of a conversation their place in it; parts of one message share one."""
-        fresh = sorted({parsed.message_of(plan.draft) for plan in plans if plan.event == "added"})
+        fresh = sorted({parsed.message_of(plan.draft) for plan in plans if plan.event in _NEW})
         if not fresh or (request.scope.run_id is None and len(parsed.messages) == 1):
             return list(plans)
         first = self.turns.take(request.scope, len(fresh)) if request.scope.run_id is not None else 0
@@ -140,7 +138,7 @@ def _tried(extractor: Extractor, drafts: Sequence[Draft], request: AddRequest) -
 
 
 def _placed(plan: Plan, position: int | None) -> Plan:
-    if plan.record is None or plan.event != "added" or position is None:
+    if plan.record is None or plan.event not in _NEW or position is None:
         return plan
     item = plan.record.item
     return replace(

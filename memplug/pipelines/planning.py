@@ -127,11 +127,12 @@ def _decide(draft: Draft, id_: str, previous: Record | None, request: AddRequest
         current = 0 if previous is None or ended else previous.version
         check_version(f"key {draft.key!r}", previous, current, request.version)
     fresh = _record(draft, id_, request, moment)
+    new: Event = "pending" if draft.pending else "added"
     if previous is None:
-        return Plan(draft=draft, id=id_, event="added", record=fresh, previous=None)
+        return Plan(draft=draft, id=id_, event=new, record=fresh, previous=None)
     if ended:
         fresh = following(fresh, previous, moment, reborn=True)
-        return Plan(draft=draft, id=id_, event="added", record=fresh, previous=previous)
+        return Plan(draft=draft, id=id_, event=new, record=fresh, previous=previous)
     fresh = _placed_as(previous, fresh) if draft.key is not None else _merged(fresh, previous)
     if _same(fresh, previous):
         event: Event = "unchanged" if draft.key is not None else "duplicate"
@@ -145,7 +146,7 @@ def _expired(record: Record, moment: datetime) -> bool:
 
 
 def _record(draft: Draft, id_: str, request: AddRequest, moment: datetime) -> Record:
-    status: Status = "failed" if draft.error else "ready"
+    status: Status = "pending" if draft.pending else "failed" if draft.error else "ready"
     item = MemoryItem(
         id=id_,
         kind=draft.kind,

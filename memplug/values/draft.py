@@ -79,6 +79,7 @@ class Draft:
         tags, metadata, occurred_at, expires_at: See `MemoryItem`.
         source: See `MemoryItem`.
         error: Why a step could not finish; the memory is stored all the same, with status ``failed``.
+        pending: Whether a step is still to come; the memory is stored with status ``pending``.
     """
 
     part: int
@@ -95,3 +96,4 @@ class Draft:
     expires_at: datetime | None = None
     source: Provenance = field(default_factory=Provenance)
     error: str | None = None
+    pending: bool = False

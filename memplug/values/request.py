@@ -36,6 +36,7 @@ class AddRequest:
     expires_at: datetime | str | None = None
     version: int | None = None
     infer: Infer = "auto"
+    wait: bool = True
 
     def __post_init__(self) -> None:
         if self.infer not in ("auto", True, False):

@@ -23,7 +23,7 @@ VERBS = {
 def test_every_verb_is_there() -> None:
     """Each verb of `Memory` has its face in the async and scoped classes, with the same words."""
     public = {name for name, _ in inspect.getmembers(Memory, inspect.isfunction) if not name.startswith("_")}
-    assert public - VERBS == {"close", "doctor", "export", "import_", "maintain", "scoped"}
+    assert public - VERBS == {"close", "doctor", "export", "import_", "maintain", "scoped", "status", "wait"}
     for face in (AsyncMemory, AsyncScopedMemory, ScopedMemory):
         for name in VERBS:
             assert inspect.signature(getattr(face, name)) == inspect.signature(getattr(Memory, name))

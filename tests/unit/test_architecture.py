@@ -58,9 +58,13 @@ UPWARD_TYPES = {
 BROAD = {
     "memplug.plugins.isolation.attempt": "returns the error to its caller, who reports it",
     "memplug.pipelines.parsing._accepts": "logs; the other input types still have their chance at the part",
-    "memplug.pipelines.ingest._described": "logs, and the memory's status carries the reason",
+    "memplug.pipelines.describing._words": "logs, and the memory's status carries the reason",
     "memplug.pipelines.ingest._tried": "logs; what the user said is stored without the extractor",
     "memplug.inputs.envelope._content_blocks": "a provider's reader failed; the raw content is read instead",
+    "memplug.backends.lancedb.upkeep._round": "logs and tries again; the thread must go on, or the store only grows",
+    "memplug.backends.lancedb.steady._work": "keeps what the step raised; `Future.result` raises it in the asker",
+    "memplug.backends.lancedb.writes._lead": "keeps it in each batch's ticket; `commit` raises it in every caller",
+    "memplug.backends.lancedb.forks.answer": "sends it as `BackendError`; the process that asked raises it",
     "memplug.testing.records.run": "keeps what a thread raised; `together` raises it once all have ended",
     "memplug.testing.records.together": "the same: `run` is inside it",
 }
