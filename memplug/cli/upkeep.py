@@ -43,9 +43,12 @@ def export(invocation: Invocation, *, path: Path, force: bool, ids: ScopeIds) ->
         "versions": report.versions,
         "media": report.media,
         "path": str(report.path),
+        "missing": list(report.missing),
     }
     words = f"  {report.memories} memories, {report.versions} versions, {report.media} originals to {report.path}"
     invocation.answer(document, lambda screen: screen.line(("exported", "green"), words))
+    if report.missing:
+        invocation.note(f"{len(report.missing)} memories have lost their originals: {', '.join(report.missing[:5])}")
 
 
 @command("import")

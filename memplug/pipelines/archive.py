@@ -10,31 +10,53 @@ lines and media are bounded; and bytes count only when their digest is the one t
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import struct
 import zipfile
 import zlib
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from memplug.exceptions import InputTooLarge, MalformedInput, UnsafeInput
 from memplug.pipelines.identity import media_digest
+from memplug.pipelines.lines import RawLine, raw_lines
 from memplug.values.limits import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 FORMAT = "memplug-archive"
 VERSION = 1
 _MANIFEST, _LINES, _MEDIA = "manifest.json", "memories.jsonl", "media/"
-_MEDIA_NAME = re.compile(r"media/([0-9a-f]{64})")
-#: One line holds one memory: its text, at most a few times the token limit of a request, and its metadata.
+_MEDIA_NAME = re.compile(r"media/[0-9a-f]{64}")
+_COUNTS = ("memories", "versions", "media")
+#: One line holds one version: its text, at most a few times the token limit of a request, and its metadata.
 LINE_BYTES = 8 * MIB
-#: The largest single original any input type takes (a document of 100 MB).
+#: The largest single original any input type takes by default (a document of 100 MB).
 MEDIA_BYTES = 100 * MIB
+#: What one original, and all of them together, may grow by when they are unpacked, and how much is free. memplug
+#: stores them as they are; other packers shrink texts to a tenth, and only a bomb comes out a thousand times as large.
+_RATIO, _FREE = 200, MIB
+_TOTAL_RATIO, _TOTAL_FREE = 20, 1_024 * MIB
+#: Encrypted, strongly encrypted, or with an encrypted directory.
+_ENCRYPTED = 0x1 | 0x40 | 0x2000
+_METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 #: The reading side raises these for a damaged or hostile archive, depending on where it breaks.
-_BROKEN = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError, ValueError)
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    RuntimeError,
+    NotImplementedError,
+    EOFError,
+    OSError,
+    ValueError,
+    OverflowError,
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,9 +75,11 @@ class ArchiveWriter:
         """Adds one line."""
         self.lines.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
 
-    def write_media(self, digest: str, data: bytes) -> None:
-        """Adds one original. Media is stored as it is: pictures do not shrink."""
-        self.file.writestr(zipfile.ZipInfo(_MEDIA + digest), data, zipfile.ZIP_STORED)
+    def write_media(self, digest: str, blocks: Iterable[bytes]) -> None:
+        """Adds one original, block by block. Media is stored as it is: pictures do not shrink."""
+        with self.file.open(zipfile.ZipInfo(_MEDIA + digest), "w", force_zip64=True) as entry:
+            for block in blocks:
+                entry.write(block)
 
     def finish(self, manifest: dict[str, Any]) -> None:
         """Adds the lines and the manifest; an archive without manifest is an unfinished one."""
@@ -71,46 +95,52 @@ class ArchiveReader:
 
     Args:
         path: The file.
+        media_bytes: The largest single original to take.
 
     Raises:
-        MalformedInput: It is no memplug archive, an unfinished one, or of a later version.
-        UnsafeInput: It holds an entry that no archive has, or one twice.
+        MalformedInput: It is no memplug archive, an unfinished one, damaged, or of a later version.
+        UnsafeInput: It holds an entry that no archive has, or one twice, or grows beyond measure when unpacked.
     """
 
-    def __init__(self, path: Path) -> None:
-        try:
-            self._file = zipfile.ZipFile(path)
-        except FileNotFoundError:
-            raise MalformedInput(f"there is no file {path.name!r}") from None
-        except _BROKEN as error:
-            raise MalformedInput(f"{path.name!r} is not a ZIP file") from error
-        self.manifest = self._checked_manifest()
+    def __init__(self, path: Path, *, media_bytes: int = MEDIA_BYTES) -> None:
+        self._media_bytes = media_bytes
+        with ExitStack() as stack:
+            self._file = _opened(path)
+            stack.callback(self._file.close)
+            self._entries = _checked_entries(self._file.infolist(), path.stat().st_size)
+            self.manifest = self._checked_manifest()
+            stack.pop_all()
 
-    def lines(self) -> Iterator[tuple[int, object]]:
-        """The lines by number, counted from 1; a line that is no JSON comes as the error instead."""
-        with self._file.open(_LINES) as entry:
-            number = 0
-            while line := self._read_line(entry):
-                number += 1
-                yield number, _parsed(line)
+    def lines(self) -> Iterator[RawLine]:
+        """The lines in their order.
+
+        Raises:
+            MalformedInput: The entry is damaged.
+        """
+        with self._open(_LINES) as entry, io.BufferedReader(entry, MIB) as file:  # type: ignore[type-var]  # it has readinto
+            yield from raw_lines(file, LINE_BYTES)
+
+    def has_media(self, digest: str) -> bool:
+        """Whether there are bytes under a digest."""
+        return _MEDIA + digest in self._entries
 
     def media(self, digest: str) -> bytes:
         """The bytes under a digest.
 
         Raises:
             MalformedInput: There are none, they are damaged, or they have another digest.
-            InputTooLarge: They are over `MEDIA_BYTES`.
+            InputTooLarge: They are over the limit.
+            UnsafeInput: They are packed in a way that only serves to fill a disk.
         """
-        try:
-            info = self._file.getinfo(_MEDIA + digest)
-            if info.file_size > MEDIA_BYTES:
-                raise InputTooLarge(f"media {digest} has {info.file_size} bytes; at most {MEDIA_BYTES} are taken")
-            with self._file.open(info) as entry:
-                data = entry.read(info.file_size + 1)
-        except KeyError:
-            raise MalformedInput(f"the archive lacks media {digest}") from None
-        except _BROKEN as error:
-            raise MalformedInput(f"media {digest} is damaged: {error}") from error
+        if not self.has_media(digest):
+            raise MalformedInput(f"the archive lacks media {digest}", hint="its export reported it as missing")
+        info = self._entries[_MEDIA + digest]
+        if info.file_size > self._media_bytes:
+            raise InputTooLarge(f"media {digest} has {info.file_size} bytes; at most {self._media_bytes} are taken")
+        if info.file_size > _RATIO * info.compress_size + _FREE:
+            raise UnsafeInput(f"media {digest} is packed to less than a {_RATIO}th of its size")
+        with self._open(info.filename) as entry:
+            data = entry.read(info.file_size + 1)
         if media_digest(data) != digest:
             raise MalformedInput(f"media {digest} has other bytes than its name says")
         return data
@@ -119,44 +149,69 @@ class ArchiveReader:
         """Lets go of the file."""
         self._file.close()
 
-    def _read_line(self, entry: IO[bytes]) -> bytes:
+    @contextmanager
+    def _open(self, name: str) -> Iterator[IO[bytes]]:
+        """An entry open for reading; however it is broken, it is one typed error."""
         try:
-            line = entry.readline(LINE_BYTES + 1)
+            with self._file.open(self._entries[name]) as entry:
+                yield entry
         except _BROKEN as error:
-            raise MalformedInput(f"the archive is damaged: {error}") from error
-        if len(line) > LINE_BYTES:
-            raise InputTooLarge(f"a line of the archive is over {LINE_BYTES} bytes")
-        return line
+            raise MalformedInput(f"the archive's {name} is damaged: {error}") from error
 
     def _checked_manifest(self) -> dict[str, Any]:
-        names = self._file.namelist()
-        if len(set(names)) != len(names):
-            raise UnsafeInput("the archive holds an entry twice")
-        strange = [name for name in names if name not in (_MANIFEST, _LINES) and not _MEDIA_NAME.fullmatch(name)]
-        if strange:
-            raise UnsafeInput(f"the archive holds an entry that memplug never writes: {strange[0][:80]!r}")
-        if _MANIFEST not in names or _LINES not in names:
-            raise MalformedInput("this is no memplug archive, or one whose export was not finished")
-        with self._file.open(_MANIFEST) as entry:
-            manifest = _parsed(self._read_line_all(entry))
+        with self._open(_MANIFEST) as entry:
+            line = RawLine(number=1, data=entry.read(MIB), limit=MIB)
+        manifest = line.value()
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
             raise MalformedInput("this is no memplug archive")
         if manifest.get("version") != VERSION:
-            raise MalformedInput(f"the archive has version {manifest.get('version')!r}; this memplug reads {VERSION}")
+            shown = f"{manifest.get('version')!r:.40}"
+            raise MalformedInput(f"the archive has version {shown}; this memplug reads {VERSION}")
+        for name in _COUNTS:
+            count = manifest.setdefault(name, 0)
+            if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+                raise MalformedInput(f"the archive's manifest does not say how many {name} there are")
         return manifest
 
-    def _read_line_all(self, entry: IO[bytes]) -> bytes:
-        try:
-            return entry.read(MIB)
-        except _BROKEN as error:
-            raise MalformedInput(f"the archive is damaged: {error}") from error
 
-
-def _parsed(line: bytes) -> object:
-    """The JSON value, or the error that says why there is none."""
-    from pydantic_core import from_json
-
+def _opened(path: Path) -> zipfile.ZipFile:
     try:
-        return from_json(line, allow_inf_nan=False)
-    except ValueError as error:
-        return MalformedInput(f"not JSON: {error}")
+        return zipfile.ZipFile(path)
+    except FileNotFoundError:
+        raise MalformedInput(f"there is no file {path.name!r}") from None
+    except _BROKEN as error:
+        raise MalformedInput(f"{path.name!r} is not a ZIP file: {error}") from error
+
+
+def _checked_entries(infos: list[zipfile.ZipInfo], size: int) -> dict[str, zipfile.ZipInfo]:
+    """The entries by name.
+
+    Args:
+        infos: What the archive's directory says.
+        size: Bytes of the whole file.
+    """
+    entries = {info.filename: info for info in infos}
+    if len(entries) != len(infos):
+        raise UnsafeInput("the archive holds an entry twice")
+    strange = [name for name in entries if name not in (_MANIFEST, _LINES) and not _MEDIA_NAME.fullmatch(name)]
+    if strange:
+        raise UnsafeInput(f"the archive holds an entry that memplug never writes: {strange[0][:80]!r}")
+    if _MANIFEST not in entries or _LINES not in entries:
+        raise MalformedInput("this is no memplug archive, or one whose export was not finished")
+    for info in infos:
+        _check_packing(info)
+    if sum(info.compress_size for info in infos) > size:
+        raise UnsafeInput("the archive's entries share their bytes, or say that there are more than there are")
+    media = sum(info.file_size for name, info in entries.items() if name.startswith(_MEDIA))
+    if media > _TOTAL_RATIO * size + _TOTAL_FREE:
+        raise UnsafeInput(f"the archive has {size} bytes, and its media would come to {media}")
+    return entries
+
+
+def _check_packing(info: zipfile.ZipInfo) -> None:
+    if info.flag_bits & _ENCRYPTED:
+        raise MalformedInput(f"the archive's {info.filename} is encrypted", hint="memplug writes no encrypted archives")
+    if info.compress_type not in _METHODS:
+        raise MalformedInput(
+            f"the archive's {info.filename} is packed by method {info.compress_type}", hint="pack it by deflate"
+        )

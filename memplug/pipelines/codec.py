@@ -2,110 +2,178 @@
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Mapping
-from dataclasses import asdict, fields
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import MISSING, fields, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
-from memplug.exceptions import MalformedInput
+from memplug.exceptions import InputTooLarge, MalformedInput, ScopeError
+from memplug.pipelines.fields import (
+    Reader,
+    flag,
+    mapping,
+    moment,
+    one_of,
+    optional,
+    read_object,
+    shaped,
+    text,
+    texts,
+    whole,
+    word,
+)
+from memplug.safety.labels import check_key, check_metadata, check_tags
+from memplug.safety.text import clean, more_tokens_than
 from memplug.values.item import MediaRef, MemoryItem, Record
-from memplug.values.scope import Scope
-from memplug.values.source import Provenance
+from memplug.values.scope import SCOPE_FIELDS, Scope
+from memplug.values.source import ROLES, Provenance
 
-_TIMES = ("created_at", "updated_at", "occurred_at", "expires_at")
+if TYPE_CHECKING:
+    from memplug.values.limits import Limits
+
+#: The form of every id and identity that memplug makes (`memplug.pipelines.identity`): 128 bits in base 32.
+ID_PATTERN = "[a-z2-7]{26}"
 #: What a reader of the archive needs no telling, since it follows from the other versions.
-_DERIVED = ("valid_to",)
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+_DERIVED = frozenset({"valid_to"})
+#: Written also where they have their default, for people who read an archive.
+_ALWAYS = frozenset({"version"})
 
-_TEXTS = ("id", "kind", "text", "key", "content_type", "error", *Scope.__dataclass_fields__)
+_id = shaped(ID_PATTERN, "an id of memplug's: 26 characters of a-z and 2-7")
+_digest = shaped("[0-9a-f]{64}", "64 hexadecimal digits")
+_LARGEST_FILE = 2**53
+
+_SOURCE: Mapping[str, Reader] = {
+    "role": optional(one_of(*sorted(ROLES))),
+    **dict.fromkeys(("speaker", "message", "file", "section", "url", "tool_call"), optional(text)),
+    "position": optional(whole(0)),
+    "page": optional(whole(0)),
+    "derived_from": texts,
+}
+_MEDIA: Mapping[str, Reader] = {
+    "digest": _digest,
+    "size": whole(0, _LARGEST_FILE),
+    "content_type": word,
+    "name": text,
+    "width": whole(0),
+    "height": whole(0),
+    "thumbnail": optional(_digest),
+    "phash": optional(shaped("[0-9a-f]{16}", "16 hexadecimal digits")),
+}
+
+
+def _read_source(value: object, name: str) -> Provenance:
+    return Provenance(**read_object(value, name, _SOURCE, frozenset()))
+
+
+def _read_media(value: object, name: str) -> MediaRef:
+    return MediaRef(**read_object(value, name, _MEDIA, frozenset({"digest", "size", "content_type"})))
+
+
+_RECORD: Mapping[str, Reader] = {
+    "id": _id,
+    "kind": word,
+    "text": text,
+    "key": optional(text),
+    "content_type": word,
+    "media": optional(_read_media),
+    **dict.fromkeys(SCOPE_FIELDS, optional(text)),
+    "tags": texts,
+    "metadata": mapping,
+    "status": one_of("pending", "ready", "failed"),
+    "error": optional(text),
+    "source": _read_source,
+    **dict.fromkeys(("created_at", "updated_at"), moment),
+    **dict.fromkeys(("occurred_at", "expires_at"), optional(moment)),
+    "version": whole(1),
+    "deleted": flag,
+    "identity": shaped(f"({ID_PATTERN})?", "a digest of memplug's, or empty"),
+    "context": text,
+}
+_REQUIRED = frozenset({"id", "kind", "created_at", "updated_at"})
 
 
 def to_json(record: Record) -> dict[str, Any]:
-    """The record as a JSON object, without what an import makes anew (terms and vector)."""
-    item = record.item
-    found: dict[str, Any] = {
-        field.name: getattr(item, field.name) for field in fields(MemoryItem) if field.name not in _DERIVED
-    }
-    found |= {name: _time_text(found[name]) for name in _TIMES}
-    found |= {"tags": list(item.tags), "metadata": dict(item.metadata), "source": _set(asdict(item.source))}
-    found["media"] = _set(asdict(item.media)) if item.media else None
-    return _set(found) | _set({"identity": record.identity, "context": record.context})
+    """The record as a JSON object, without what an import makes anew (terms and vector) and what has its default."""
+    found = {name: _plain(member) for name, member in _told(record.item).items()}
+    return found | {name: member for name in ("identity", "context") if (member := getattr(record, name))}
 
 
-def from_json(value: object) -> Record:
-    """The record that `to_json` wrote.
+def from_json(value: object, limits: Limits) -> Record:
+    """The record that `to_json` wrote, with the same checks as on something that is added.
 
     Raises:
         MalformedInput: A field is missing, unknown or of the wrong form.
+        InputTooLarge: A field is over its limit.
     """
-    if not isinstance(value, dict):
-        raise MalformedInput("a memory must be a JSON object")
-    unknown = sorted(set(value) - {field.name for field in fields(MemoryItem)} - {"identity", "context"})
-    if unknown:
-        raise MalformedInput(f"unknown fields: {', '.join(map(str, unknown))}")
+    found = read_object(value, "a memory", _RECORD, _REQUIRED)
+    identity, context = found.pop("identity", ""), found.pop("context", "")
+    found["key"] = check_key(found.get("key"), limits)
+    found["tags"] = check_tags(found.get("tags"), limits)
+    found["metadata"] = check_metadata(found.get("metadata"), limits)
+    _check_scope(found)
+    record = settled(Record(item=MemoryItem(**{"text": ""} | found), identity=identity, context=context))
+    _check_words(record.item, limits)
+    return record
+
+
+def settled(record: Record) -> Record:
+    """The record with its words as `add` would clean them, and with a file name that names no folder."""
+    item = record.item
+    speaker = clean(item.source.speaker) if item.source.speaker else item.source.speaker
+    source = item.source if speaker == item.source.speaker else replace(item.source, speaker=speaker)
+    media = replace(item.media, name=_basename(item.media.name)) if item.media else None
+    item = replace(item, text=clean(item.text), source=source, media=media)
+    return replace(record, item=item, context=clean(record.context))
+
+
+def same(one: Record, other: Record) -> bool:
+    """Whether two versions tell the same. Compared as JSON, since Python calls 1 and True equal."""
+    return _canonical(one) == _canonical(other)
+
+
+def _canonical(record: Record) -> str:
+    return json.dumps(to_json(settled(record)), sort_keys=True)
+
+
+def _check_scope(found: Mapping[str, Any]) -> None:
     try:
-        return _record(value)
-    except (KeyError, TypeError, ValueError) as error:
-        raise MalformedInput(f"a memory's fields do not fit: {error}") from error
+        Scope(**{name: found.get(name) for name in SCOPE_FIELDS})
+    except ScopeError as error:
+        raise MalformedInput(error.message, hint=error.hint) from error
 
 
-def _record(value: dict[str, Any]) -> Record:
-    given = {name: member for name, member in value.items() if name not in ("identity", "context")}
-    for name in _TEXTS:
-        _check(given.get(name), str, name)
-    for name in _TIMES:
-        given[name] = _time(given.get(name), name)
-    _check(given.get("version", 1), int, "version")
-    _check(given.get("metadata", {}), Mapping, "metadata")
-    given["tags"] = tuple(_texts(given.get("tags", []), "tags"))
-    given["source"] = _source(given.get("source", {}))
-    given["media"] = _media(given["media"]) if given.get("media") else None
-    if given.get("status", "ready") not in ("pending", "ready", "failed") or given.get("version", 1) < 1:
-        raise ValueError("status or version")
-    Scope(**{name: given.get(name) for name in Scope.__dataclass_fields__})
-    item = MemoryItem(**({"text": ""} | given))
-    return Record(item=item, identity=str(value.get("identity", "")), context=str(value.get("context", "")))
+def _check_words(item: MemoryItem, limits: Limits) -> None:
+    if not item.text.strip() and item.media is None and not item.deleted:
+        raise MalformedInput("the memory has neither text nor an original")
+    if more_tokens_than(item.text, limits.text_tokens):
+        raise InputTooLarge(f"the memory's text has more than {limits.text_tokens:,} tokens")
 
 
-def _source(value: dict[str, Any]) -> Provenance:
-    derived = tuple(_texts(value.get("derived_from", []), "derived_from"))
-    return Provenance(**(value | {"derived_from": derived}))
+def _basename(name: str) -> str:
+    last = clean(name).replace("\\", "/").rpartition("/")[2]
+    return "" if last in {".", ".."} else last
 
 
-def _media(value: dict[str, Any]) -> MediaRef:
-    media = MediaRef(**value)
-    for digest in (media.digest, media.thumbnail):
-        if digest is not None and not (isinstance(digest, str) and _DIGEST.fullmatch(digest)):
-            raise ValueError("a media digest must be 64 hexadecimal digits")
-    _check(media.size, int, "media.size")
-    return media
+def _told(value: Any) -> dict[str, Any]:
+    """The fields of a value that differ from their defaults, which keeps archives small and readable."""
+    found = {}
+    for field in fields(value):
+        default = field.default_factory() if field.default_factory is not MISSING else field.default
+        member = getattr(value, field.name)
+        if field.name not in _DERIVED and (field.name in _ALWAYS or member != default):
+            found[field.name] = member
+    return found
 
 
-def _texts(values: object, name: str) -> list[str]:
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise ValueError(f"{name} must be a list of texts")
-    return values
-
-
-def _check(value: object, kind: type, name: str) -> None:
-    if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
-        raise ValueError(f"{name} must be a {kind.__name__.lower()}")
-
-
-def _time_text(value: datetime | None) -> str | None:
-    return value.isoformat() if value is not None else None
-
-
-def _time(value: object, name: str) -> datetime | None:
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be ISO 8601 text")
-    found = datetime.fromisoformat(value)
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-
-
-def _set(value: dict[str, Any]) -> dict[str, Any]:
-    """Without what is at its default of nothing, which keeps archives small and readable."""
-    return {name: member for name, member in value.items() if member or (member == 0 and member is not False)}
+def _plain(value: Any) -> Any:
+    match value:
+        case datetime():
+            return value.isoformat()
+        case tuple():
+            return list(value)
+        case Mapping():
+            return dict(value)
+        case Provenance() | MediaRef():
+            return {name: _plain(member) for name, member in _told(value).items()}
+    return value

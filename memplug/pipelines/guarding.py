@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from memplug.exceptions import InputRejected
+from memplug.pipelines.identity import item_identity
 from memplug.values.draft import Draft
 from memplug.values.scope import Scope
 
@@ -51,4 +52,7 @@ def guarded(record: Record, plugins: PluginManager) -> Record:
         expires_at=passed.expires_at,
         source=passed.source,
     )
-    return replace(record, item=changed, context=passed.context)
+    said = (changed.text, changed.source, changed.occurred_at) != (item.text, item.source, item.occurred_at)
+    # What a guard took out must not stay behind as a digest either.
+    identity = item_identity(changed) if said else record.identity
+    return replace(record, item=changed, context=passed.context, identity=identity)

@@ -1,196 +1,63 @@
-"""Export and import: whole stores or single scopes, with media and versions."""
+"""Import of archives: whole stores or single scopes, with media and versions."""
 
 from __future__ import annotations
 
-import tempfile
-import zipfile
-from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
-from itertools import islice
-from typing import TYPE_CHECKING, Any
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
 
-from memplug.exceptions import MalformedInput, MemplugError, VersionConflict
-from memplug.pipelines.archive import ArchiveReader, ArchiveWriter
-from memplug.pipelines.codec import from_json, to_json
+from memplug.exceptions import InputRejected, MalformedInput, MemplugError, PluginError, ScopeError, VersionConflict
+from memplug.pipelines.archive import ArchiveReader
+from memplug.pipelines.arrivals import arrivals
+from memplug.pipelines.chains import check_chain, missing_versions, owned
+from memplug.pipelines.exporting import Exporter
 from memplug.pipelines.guarding import guarded
-from memplug.pipelines.identity import imported_id
 from memplug.pipelines.indexing import index
-from memplug.store import View
+from memplug.pipelines.originals import check_originals
+from memplug.pipelines.reports import ExportReport, ImportReport, Progress, Rejection, rejection
+from memplug.values.limits import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from memplug.pipelines.arrivals import Arrival
     from memplug.plugins.manager import PluginManager
     from memplug.plugins.protocols import Embedder
     from memplug.store import Store
     from memplug.values.item import Record
+    from memplug.values.limits import Limits
     from memplug.values.scope import Scope
 
-    Progress = Callable[[int, int, str], None]
-
+#: Memories of one commit, and bytes of their lines.
 _BATCH = 1_000
+_BATCH_BYTES = 32 * MIB
+#: How often a memory is tried that another writer changes at the same time.
+_ATTEMPTS = 8
+#: What is wrong with one memory. Any other error is the store's or the embedder's, and ends the import.
+_ITS_OWN = (InputRejected, ScopeError, VersionConflict, PluginError)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportReport:
-    """What an export wrote."""
-
-    memories: int
-    versions: int
-    media: int
-    path: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rejection:
-    """A line that was not imported.
+@dataclass(slots=True, kw_only=True)
+class _Plan:
+    """What is to be done about one memory.
 
     Args:
-        line: Its number, counted from 1.
-        error: Why.
+        line: Number of its first line.
+        records: All its versions in the archive.
+        missing: Those that the store lacks, as the guards let them pass.
+        known: Whether the store has some of them.
     """
 
     line: int
-    error: MemplugError
+    records: list[Record]
+    missing: list[Record]
+    known: bool
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportReport:
-    """What became of the memories of an import; every one of them is counted once."""
-
-    added: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    rejected: tuple[Rejection, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exporter:
-    """Writes archives."""
-
-    store: Store
-
-    def export(self, path: Path, scope: Scope | None, progress: Progress | None) -> ExportReport:
-        """Writes the current memories of a scope (None: of the whole store) with their versions and media.
-
-        The file appears under its name only when it is whole.
-        """
-        total = self.store.size() if scope is None else self.store.count(View(scope=scope))
-        partial = path.with_name(path.name + ".partial")
-        counts = _Counts()
-        try:
-            with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as file, tempfile.TemporaryFile() as lines:
-                writer = ArchiveWriter(file=file, lines=lines)
-                for record in self._records(scope):
-                    self._write(record, writer, counts)
-                    if progress:
-                        progress(counts.memories, max(total, counts.memories), "exporting")
-                writer.finish({"memories": counts.memories, "versions": counts.versions, "media": len(counts.media)})
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-        return ExportReport(
-            memories=counts.memories, versions=counts.versions, media=len(counts.media), path=path.absolute()
-        )
-
-    def _records(self, scope: Scope | None) -> Iterator[Record]:
-        pages = self.store.everything(batch=_BATCH) if scope is None else self.store.pages(scope, batch=_BATCH)
-        for page in pages:
-            yield from page
-
-    def _write(self, record: Record, writer: ArchiveWriter, counts: _Counts) -> None:
-        versions = [record] if record.version == 1 else self.store.backend.versions(record.id)
-        for version in versions:
-            for digest in version.item.digests:
-                if digest not in counts.media:
-                    with closing(self.store.backend.open_media(digest)) as file:
-                        writer.write_media(digest, file.read())
-                    counts.media.add(digest)
-            writer.write(to_json(version))
-        counts.memories += 1
-        counts.versions += len(versions)
-
-
-@dataclass(slots=True)
-class _Counts:
-    memories: int = 0
-    versions: int = 0
-    media: set[str] = field(default_factory=set)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Importer:
-    """Reads archives. An import that was cut off is taken up by running it again: what is there is passed over."""
-
-    store: Store
-    plugins: PluginManager
-    embedder: Embedder
-
-    def load(self, path: Path, scope: Scope | None, progress: Progress | None) -> ImportReport:
-        """Brings the memories of an archive in, as they were; with a scope, as that scope's own.
-
-        Raises:
-            MalformedInput, UnsafeInput: The file is no archive. A memory that is wrong by itself is rejected alone.
-        """
-        with closing(ArchiveReader(path)) as reader:
-            total = int(reader.manifest.get("memories") or 0)
-            tally = _Tally()
-            memories = self._memories(reader, scope, tally)
-            while batch := list(islice(memories, _BATCH)):
-                self._store(batch, reader, tally)
-                if progress:
-                    progress(tally.done, max(total, tally.done), "importing")
-        return ImportReport(
-            added=tally.added, updated=tally.updated, unchanged=tally.unchanged, rejected=tuple(tally.rejected)
-        )
-
-    def _memories(self, reader: ArchiveReader, scope: Scope | None, tally: _Tally) -> Iterator[_Memory]:
-        """The memories of an archive, each with its versions; lines that are none are rejected on the way."""
-        current: _Memory | None = None
-        for line, value in reader.lines():
-            try:
-                if isinstance(value, MemplugError):
-                    raise value
-                record = guarded(_owned(from_json(value), scope), self.plugins)
-            except MemplugError as error:
-                tally.rejected.append(Rejection(line=line, error=error))
-                continue
-            if current is None or current.id != record.id:
-                if current is not None:
-                    yield current
-                current = _Memory(id=record.id, line=line)
-            current.versions.append(record)
-        if current is not None:
-            yield current
-
-    def _store(self, memories: Sequence[_Memory], reader: ArchiveReader, tally: _Tally) -> None:
-        """Brings in what is missing, version by version: all first ones in a commit, then all second ones."""
-        latest = self.store.backend.latest([memory.id for memory in memories])
-        open_ = []
-        for memory in memories:
-            try:
-                missing = _missing(memory, latest.get(memory.id))
-                self._store_media(missing, reader)
-            except MemplugError as error:
-                tally.rejected.append(Rejection(line=memory.line, error=error))
-            else:
-                tally.count(missing, existed=memory.id in latest)
-                open_.append(missing)
-        while open_ := [versions for versions in open_ if versions]:
-            self.store.backend.commit(index([versions[0] for versions in open_], self.embedder))
-            open_ = [versions[1:] for versions in open_]
-
-    def _store_media(self, versions: Sequence[Record], reader: ArchiveReader) -> None:
-        for digest in {digest for record in versions for digest in record.item.digests}:
-            self.store.backend.put_media(digest, reader.media(digest))
-
-
-@dataclass(slots=True)
-class _Memory:
-    id: str
-    line: int
-    versions: list[Record] = field(default_factory=list)
+    @property
+    def id(self) -> str:
+        return self.records[0].id
 
 
 @dataclass(slots=True)
@@ -204,40 +71,193 @@ class _Tally:
     def done(self) -> int:
         return self.added + self.updated + self.unchanged + len(self.rejected)
 
-    def count(self, missing: Sequence[Record], *, existed: bool) -> None:
-        if not missing:
+    def count(self, plan: _Plan) -> None:
+        if not plan.missing:
             self.unchanged += 1
-        elif existed:
+        elif plan.known:
             self.updated += 1
         else:
             self.added += 1
 
+    def reject(self, line: int, error: MemplugError) -> None:
+        self.rejected.append(rejection(line, error))
 
-def _owned(record: Record, scope: Scope | None) -> Record:
-    """The record as one of the scope's own, under an id that cannot meet the original's."""
-    if scope is None:
-        return record
-    ids: dict[str, Any] = dict.fromkeys(record.item.ids) | scope.ids
-    return replace(record, item=replace(record.item, id=imported_id(scope, record.id), **ids))
+    def report(self) -> ImportReport:
+        rejected = tuple(sorted(self.rejected, key=lambda one: one.line))
+        return ImportReport(added=self.added, updated=self.updated, unchanged=self.unchanged, rejected=rejected)
 
 
-def _missing(memory: _Memory, latest: Record | None) -> list[Record]:
-    """The versions that the store does not have yet.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Importer:
+    """Reads archives. An import that was cut off is taken up by running it again: what is there is passed over."""
 
-    Raises:
-        MalformedInput: The versions are not numbered 1, 2, 3 …
-        VersionConflict: The store's memory went another way.
-    """
-    versions = memory.versions
-    if [record.version for record in versions] != list(range(1, len(versions) + 1)):
-        raise MalformedInput(f"the versions of memory {memory.id!r} are not numbered from 1")
-    if latest is None:
-        return versions
-    with suppress(IndexError):
-        if to_json(versions[latest.version - 1]) != to_json(latest):
-            raise VersionConflict(
-                f"memory {memory.id!r} exists and differs from the archive's",
-                current={memory.id: latest.version},
-                hint="import it into another scope, or delete one of the two",
-            )
-    return versions[latest.version :]
+    store: Store
+    plugins: PluginManager
+    embedder: Embedder
+    limits: Limits
+
+    def load(self, path: Path, scope: Scope | None, progress: Progress | None) -> ImportReport:
+        """Brings the memories of an archive in, as they were; with a scope, as that scope's own.
+
+        Raises:
+            MalformedInput, UnsafeInput: The file is no archive. A memory that is wrong by itself is rejected alone.
+        """
+        limits = self.limits
+        largest = max(limits.file_bytes, limits.blob_bytes, limits.image_bytes)
+        with closing(ArchiveReader(path, media_bytes=largest)) as reader:
+            tally = _Tally()
+            load = _Load(self, reader, tally)
+            for batch in _batches(self._arrived(reader, scope, tally)):
+                load.store(batch)
+                if progress:
+                    progress(tally.done, max(reader.manifest["memories"], tally.done), "importing")
+        return tally.report()
+
+    def _arrived(self, reader: ArchiveReader, scope: Scope | None, tally: _Tally) -> Iterator[Arrival]:
+        """The memories that are right in themselves, as they will be called here; the others are rejected."""
+        taken: set[str] = set()
+        for arrival in arrivals(reader.lines(), self.limits):
+            if arrival.rejection is not None:
+                tally.rejected.append(arrival.rejection)
+                continue
+            try:
+                check_chain(arrival.records, self.store.clock())
+                arrival.records = owned(arrival.records, scope)
+                _check_free(arrival.records, taken)
+            except _ITS_OWN as error:
+                tally.reject(arrival.line, error)
+            else:
+                taken.add(arrival.records[0].id)
+                yield arrival
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """One run of an import."""
+
+    importer: Importer
+    reader: ArchiveReader
+    tally: _Tally
+
+    def store(self, batch: Sequence[Arrival]) -> None:
+        """Brings in what is missing; where another writer came in between, memory by memory."""
+        plans = self._plans(batch)
+        try:
+            self._commit(plans)
+        except VersionConflict:
+            plans = [plan for plan in plans if self._done(plan, partial(self._settle, plan))]
+        for plan in plans:
+            self.tally.count(plan)
+        self._tell(plans)
+
+    def _plans(self, batch: Sequence[Arrival]) -> list[_Plan]:
+        latest = self.importer.store.backend.latest([arrival.records[0].id for arrival in batch])
+        found = []
+        for arrival in batch:
+            known = arrival.records[0].id in latest
+            plan = _Plan(line=arrival.line, records=arrival.records, missing=[], known=known)
+            if self._done(plan, partial(self._look, plan, latest.get(plan.id))):
+                found.append(plan)
+        return found
+
+    def _done(self, plan: _Plan, action: Callable[[], None]) -> bool:
+        """Whether an action on one memory came to its end; else the memory is rejected."""
+        try:
+            action()
+        except _ITS_OWN as error:
+            self.tally.reject(plan.line, error)
+            return False
+        return True
+
+    def _look(self, plan: _Plan, latest: Record | None) -> None:
+        """Finds out what the store lacks of a memory, and whether that can come in."""
+        stored = self._stored(latest)
+        plan.missing = missing_versions(plan.records, stored, self._guarded)
+        check_originals((record.item for record in plan.missing), self.reader.media, self.importer.limits)
+        self._heal(plan.records[: len(stored)])
+
+    def _stored(self, latest: Record | None) -> Sequence[Record]:
+        if latest is None:
+            return []
+        return [latest] if latest.version == 1 else self.importer.store.backend.versions(latest.id)
+
+    def _guarded(self, record: Record) -> Record:
+        """The version as the guards let it pass. A deletion holds nothing to guard, and must not be refused."""
+        if record.item.deleted:
+            return record
+        passed = guarded(record, self.importer.plugins)
+        if passed.item.key != record.item.key:
+            raise InputRejected(f"a plugin's before_add changed the key of memory {record.id!r}, which names it")
+        return passed
+
+    def _heal(self, records: Sequence[Record]) -> None:
+        """Brings back originals that the store has lost of versions that it has."""
+        store = self.importer.store
+        lost = {digest for record in records for digest in record.item.digests if not store.holds_media(digest)}
+        store.commit(
+            [], {digest: partial(self.reader.media, digest) for digest in lost if self.reader.has_media(digest)}
+        )
+
+    def _commit(self, plans: Sequence[_Plan]) -> None:
+        """Version by version: all first ones in a commit, then all second ones.
+
+        Raises:
+            VersionConflict: Somebody else came first; what earlier commits brought stays.
+        """
+        open_ = [plan.missing for plan in plans if plan.missing]
+        while open_:
+            records = index([versions[0] for versions in open_], self.importer.embedder)
+            digests = dict.fromkeys(digest for record in records for digest in record.item.digests)
+            self.importer.store.commit(records, {digest: partial(self.reader.media, digest) for digest in digests})
+            open_ = [versions[1:] for versions in open_ if len(versions) > 1]
+
+    def _settle(self, plan: _Plan) -> None:
+        """Brings in one memory, looking anew at what is there as long as others write it too.
+
+        Raises:
+            VersionConflict: What they wrote is something else.
+        """
+        for attempt in range(_ATTEMPTS):
+            again = _Plan(line=plan.line, records=plan.records, missing=[], known=plan.known)
+            self._look(again, self.importer.store.backend.latest([plan.id]).get(plan.id))
+            try:
+                self._commit([again])
+            except VersionConflict:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+            else:
+                return
+
+    def _tell(self, plans: Iterable[_Plan]) -> None:
+        """Tells the observers what is current now, and what was and is deleted."""
+        last = [(plan.missing[-1].item, plan.known) for plan in plans if plan.missing]
+        if added := [item for item, _ in last if not item.deleted]:
+            self.importer.plugins.notify("after_add", items=added)
+        if gone := [item for item, known in last if item.deleted and known]:
+            self.importer.plugins.notify("on_delete", items=gone)
+
+
+def _check_free(records: Sequence[Record], taken: set[str]) -> None:
+    """Refuses a second memory for one place: two with one key, from different scopes."""
+    if records[0].id in taken:
+        key = next((record.item.key for record in records if record.item.key is not None), None)
+        raise MalformedInput(
+            f"another memory of the archive has the key {key!r:.100} too, and here a key names one memory",
+            hint="import them into different scopes",
+        )
+
+
+def _batches(found: Iterable[Arrival]) -> Iterator[list[Arrival]]:
+    batch: list[Arrival] = []
+    size = 0
+    for arrival in found:
+        batch.append(arrival)
+        size += arrival.size
+        if len(batch) >= _BATCH or size >= _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+__all__ = ["ExportReport", "Exporter", "ImportReport", "Importer", "Progress", "Rejection"]

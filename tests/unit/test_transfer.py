@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import os
+import signal
 import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from PIL import Image
 
-from memplug import Memory
-from memplug.exceptions import MalformedInput, UnsafeInput
+from archives import line, write_archive
+from memplug import Draft, Memory, Scope, hookimpl
+from memplug.exceptions import ConfigError, MalformedInput, StoreFull, UnsafeInput
+from memplug.pipelines import transfer
+from memplug.pipelines.exporting import _writing
 from support import png
 
 if TYPE_CHECKING:
@@ -24,6 +32,13 @@ def everything(memory: Memory) -> list[tuple[Any, ...]]:
         for item in memory.get_all(user_id=user, limit=1_000)
         for version in memory.history(item.id)
     ]
+
+
+def noise(side: int) -> bytes:
+    """A PNG that does not shrink."""
+    buffer = io.BytesIO()
+    Image.frombytes("RGB", (side, side), os.urandom(side * side * 3)).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 @pytest.fixture
@@ -148,30 +163,190 @@ def test_bad_lines_are_rejected_alone(filled: Memory, tmp_path: Path) -> None:
         assert not other.get_all(user_id="b")
 
 
-def test_json_lines(memory: Memory, tmp_path: Path) -> None:
-    """Messages come in line by line, in order, with wrong lines rejected by number."""
-    lines = [
-        {"content": "hello", "user_id": "u", "run_id": "r", "name": "Ann", "occurred_at": "2024-05-01T10:00:00Z"},
-        {"content": "hi there", "role": "assistant", "user_id": "u", "run_id": "r"},
-        {"content": "no scope"},
-        {"content": "typo", "user_id": "u", "usr": 1},
-        {"content": "", "user_id": "u", "run_id": "r"},
-        {"content": "keyed", "user_id": "u", "key": "k", "tags": ["t"]},
-    ]
-    path = tmp_path / "messages.jsonl"
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines) + "[]\n\n", encoding="utf-8")
-    seen: list[tuple[int, int]] = []
-    report = memory.import_(path, progress=lambda done, total, _: seen.append((done, total)))
-    assert report.added == 3
-    assert sorted(rejection.line for rejection in report.rejected) == [3, 4, 5, 7]
-    assert seen[-1] == (6, 8)
-    turns = memory.get_all(user_id="u", run_id="r")
-    assert [(item.text, item.source.speaker, item.source.position) for item in turns] == [
-        ("hi there", None, 1),
-        ("hello", "Ann", 0),
-    ]
-    assert memory.get(key="k", user_id="u").tags == ("t",)
-    assert memory.import_(path, user_id="someone").added == 1
+def test_a_store_that_went_on_is_unchanged(filled: Memory, tmp_path: Path) -> None:
+    """A backup that is older than the store, with nothing in it that differs, changes nothing."""
+    filled.export(tmp_path / "old.zip")
+    filled.update(filled.get(key="k", user_id="a").id, "third")
+    report = filled.import_(tmp_path / "old.zip")
+    assert (report.unchanged, report.rejected) == (7, ())
+    assert filled.get(key="k", user_id="a").text == "third"
+
+
+def test_a_longer_store_that_differs_is_a_conflict(filled: Memory, tmp_path: Path) -> None:
+    """Versions are compared one by one, also where the store has more of them than the archive."""
+    filled.export(tmp_path / "old.zip")
+    with opened(tmp_path) as other:
+        for text in ("other", "words", "under", "this key"):
+            other.add(text, user_id="a", key="k")
+        report = other.import_(tmp_path / "old.zip")
+        assert [rejection.error.code for rejection in report.rejected] == ["item.conflict"]
+        assert (report.added, other.get(key="k", user_id="a").text) == (6, "this key")
+
+
+def test_what_was_deleted_here_is_told(filled: Memory, tmp_path: Path) -> None:
+    """A memory that was deleted after the export is no silent success: the way to it is to restore it."""
+    filled.export(tmp_path / "old.zip")
+    id_ = filled.get(key="k", user_id="a").id
+    filled.delete(id_)
+    [rejection] = filled.import_(tmp_path / "old.zip").rejected
+    assert (rejection.error.code, rejection.error.hint) == ("item.conflict", "restore it")
+    filled.restore(id_, 2)
+    assert filled.import_(tmp_path / "old.zip").rejected == ()
+
+
+def test_1_and_true_differ(memory: Memory, tmp_path: Path) -> None:
+    """Versions are compared as JSON tells them apart."""
+    numbers, flags = (write_archive(tmp_path / str(n), [line(metadata={"a": n})]) for n in (1, True))
+    assert memory.import_(numbers).added == 1
+    assert len(memory.import_(flags).rejected) == 1
+
+
+def test_a_memory_that_was_deleted_and_added_again_comes_back(memory: Memory, tmp_path: Path) -> None:
+    """Its deletion, which has no key, belongs to it all the same, also in another scope."""
+    id_ = memory.add("v1", user_id="u", key="k").ids[0]
+    memory.delete(id_)
+    memory.add("v3", user_id="u", key="k")
+    memory.export(tmp_path / "all.zip")
+    with opened(tmp_path) as other:
+        assert other.import_(tmp_path / "all.zip").added == 1
+        assert other.history(id_) == memory.history(id_)
+    assert memory.import_(tmp_path / "all.zip", user_id="w").added == 1
+    assert [item.deleted for item in memory.history(memory.get(key="k", user_id="w").id)] == [False, True, False]
+
+
+def test_lost_originals_are_healed(filled: Memory, tmp_path: Path) -> None:
+    """An import of a backup brings back bytes that the store has lost, and changes nothing else."""
+    filled.export(tmp_path / "all.zip")
+    before = everything(filled)
+    backend = filled.engine.store.backend
+    backend.remove_media(list(backend.list_media()))
+    assert filled.import_(tmp_path / "all.zip").unchanged == 7
+    assert everything(filled) == before
+
+
+class Rival:
+    """A plugin that writes into the store while an import is between its look and its commit."""
+
+    def __init__(self) -> None:
+        self.write: Any = None
+
+    @hookimpl
+    def before_add(self, drafts: list[Draft], scope: Scope) -> None:
+        """Writes once."""
+        write, self.write = self.write, None
+        if write is not None and drafts and scope.ids:
+            write()
+
+
+def test_a_concurrent_writer_costs_at_most_its_own_memories(filled: Memory, tmp_path: Path) -> None:
+    """What the other one wrote in the same way is there, what it wrote differently is rejected, the rest comes in."""
+    filled.export(tmp_path / "all.zip")
+    filled.export(tmp_path / "b.zip", user_id="b")
+    rival = Rival()
+    with (
+        opened(tmp_path) as second,
+        Memory(tmp_path / "other", embedder="hashing:256", plugins=[rival]) as other,
+    ):
+
+        def write() -> None:
+            second.import_(tmp_path / "b.zip")
+            second.add("not the same", user_id="a", key="k")
+
+        rival.write = write
+        report = other.import_(tmp_path / "all.zip")
+        assert (report.added, [one.error.code for one in report.rejected]) == (6, ["item.conflict"])
+        assert other.get(key="k", user_id="a").text == "not the same"
+        assert len(other.get_all(user_id="a")) == 6
+        assert other.media(other.get_all(user_id="b")[0].id) == png("blue")
+
+
+def test_batches_are_cut_by_bytes(memory: Memory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long lines make small batches, so that memory stays bounded; every memory is counted once."""
+    monkeypatch.setattr(transfer, "_BATCH_BYTES", 1_000)
+    lines = [line(f"{n}", text="word " * 40) for n in range(10)]
+    seen: list[int] = []
+    report = memory.import_(write_archive(tmp_path / "x.zip", lines), progress=lambda done, *_: seen.append(done))
+    assert (report.added, seen) == (10, [3, 6, 9, 10])
+
+
+# -- export -----------------------------------------------------------------------------------------------------
+
+
+def test_an_export_touches_no_other_file(memory: Memory, tmp_path: Path) -> None:
+    """Neither a file with a name like its own nor what a link of such a name leads to; nothing is left behind."""
+    memory.add("x", user_id="u")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "o.zip.partial").write_text("my file")
+    (folder / "precious").write_text("precious")
+    (folder / "p.zip.partial").symlink_to(folder / "precious")
+    for name in ("o.zip", "p.zip", "o.zip"):
+        memory.export(folder / name)
+    assert (folder / "o.zip.partial").read_text() == "my file"
+    assert (folder / "precious").read_text() == "precious"
+    assert len(list(folder.iterdir())) == 5
+
+
+def test_an_export_that_fails_leaves_the_old_file(memory: Memory, tmp_path: Path) -> None:
+    """And no part of a new one."""
+    memory.add("x", user_id="u")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    memory.export(folder / "x.zip")
+    before = (folder / "x.zip").read_bytes()
+
+    def stop(*_: object) -> None:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        memory.export(folder / "x.zip", progress=stop)
+    assert [path.name for path in folder.iterdir()] == ["x.zip"]
+    assert (folder / "x.zip").read_bytes() == before
+
+
+def test_a_file_that_cannot_be_written_is_named(memory: Memory, tmp_path: Path) -> None:
+    """A folder that is not there, and a folder where the file should be, are typed errors with its name."""
+    memory.add("x", user_id="u")
+    (tmp_path / "taken").mkdir()
+    for path in (tmp_path / "nowhere" / "x.zip", tmp_path / "taken"):
+        with pytest.raises(ConfigError, match=path.name):
+            memory.export(path)
+    assert not [path.name for path in tmp_path.iterdir() if "partial" in path.name]
+
+
+def test_a_full_disk_is_a_full_store(memory: Memory, tmp_path: Path) -> None:
+    """The system's own limit on file sizes stands for the disk; nothing of the export stays."""
+    resource = pytest.importorskip("resource")
+    picture = noise(600)
+    memory.add(picture, user_id="u")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(ConfigError, match=r"x\.zip.*[Ll]arge"):
+            memory.export(folder / "x.zip")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert list(folder.iterdir()) == []
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(StoreFull, match=r"x\.zip"), _writing(folder / "x.zip"):
+        raise full
+
+
+def test_a_lost_original_does_not_end_an_export(filled: Memory, tmp_path: Path) -> None:
+    """Its memory is named in the report and exported all the same; an import elsewhere rejects only that one."""
+    backend = filled.engine.store.backend
+    [item] = filled.get_all(user_id="b")
+    backend.remove_media(list(backend.list_media()))
+    report = filled.export(tmp_path / "all.zip")
+    assert (report.memories, report.media, report.missing) == (7, 0, (item.id,))
+    with opened(tmp_path) as other:
+        imported = other.import_(tmp_path / "all.zip")
+        assert (imported.added, [one.error.code for one in imported.rejected]) == (6, ["input.malformed"])
+    assert filled.import_(tmp_path / "all.zip").unchanged == 7
 
 
 def test_missing_file(memory: Memory, tmp_path: Path) -> None:
