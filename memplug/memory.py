@@ -445,7 +445,8 @@ class Memory:
             progress: Told memories done, memories altogether, and what is being done.
 
         Raises:
-            OSError: The file cannot be written.
+            ConfigError: The file cannot be written.
+            StoreFull: There is no room for it.
         """
         scope = optional_scope(ids)
         return Exporter(store=self.engine.store).export(Path(path), scope, progress)
@@ -464,7 +465,7 @@ class Memory:
         Args:
             path: The file; a ZIP is an archive, everything else JSON Lines.
             user_id, agent_id, run_id, bucket: For an archive: make the memories this scope's own instead of
-                their old one's. For lines: the scope of lines that name none.
+                their old one's. For lines: the scope that they lie in; a line may narrow it, never leave it.
             progress: Told what is done, what there is, and what is being done.
 
         Raises:
@@ -472,7 +473,7 @@ class Memory:
         """
         scope = optional_scope(ids)
         file = Path(path)
-        if zipfile.is_zipfile(file):
+        if file.is_file() and zipfile.is_zipfile(file):
             importer = Importer(
                 store=self.engine.store,
                 plugins=self.engine.plugins,
