@@ -497,7 +497,7 @@ class Memory:
     def maintain(self, progress: Callable[[int, int, str], None] | None = None) -> None:
         """Does at once the upkeep that otherwise happens by itself, and removes originals that no memory names."""
         backend = self.engine.store.backend
-        backend.maintain(progress)
+        backend.maintain(progress, now=self.engine.store.clock())
         backend.release_media(list(backend.list_media()))
 
     def close(self) -> None:

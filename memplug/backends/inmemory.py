@@ -172,10 +172,11 @@ class InMemoryBackend:
         with self._open() as contents:
             return list(contents.media)
 
-    def maintain(self, progress: Callable[[int, int, str], None] | None = None) -> None:
+    def maintain(self, progress: Callable[[int, int, str], None] | None = None, *, now: datetime | None = None) -> None:
         """Removes expired records; there is nothing else to do."""
+        moment = now or datetime.now(UTC)
         with self._open(writes=True) as contents:
-            gone = [record.id for record in contents.shelf.current(All(()), None) if _expired(record)]
+            gone = [record.id for record in contents.shelf.current(All(()), None) if _expired(record, moment)]
         self.erase(gone)
         if progress is not None:
             progress(1, 1, "expired records")
@@ -202,5 +203,5 @@ class InMemoryBackend:
         self._closed = True
 
 
-def _expired(record: Record) -> bool:
-    return record.item.expires_at is not None and record.item.expires_at <= datetime.now(UTC)
+def _expired(record: Record, now: datetime) -> bool:
+    return record.item.expires_at is not None and record.item.expires_at <= now

@@ -20,16 +20,28 @@ def check_profile(request: BackendRequest, found: StoreProfile) -> None:
         EmbedderMismatch: Another embedder or dimension.
         ConfigError: A newer format.
     """
-    if found.format > FORMAT:
-        raise ConfigError(
-            f"the store at {request.location!r} has format {found.format}; this memplug knows up to {FORMAT}",
-            hint="install a newer memplug",
-        )
+    check_format(request.location, found.format)
     wanted = request.profile
     if wanted is not None and (wanted.embedder, wanted.dimension) != (found.embedder, found.dimension):
         raise EmbedderMismatch(
             f"the store at {request.location!r} was made with {found.embedder!r} ({found.dimension} numbers), "
             f"not with {wanted.embedder!r} ({wanted.dimension})"
+        )
+
+
+def check_format(location: str, found: object) -> None:
+    """Refuses a layout that a newer memplug made.
+
+    Raises:
+        ConfigError: It did.
+        ValueError: The format is no number of one.
+    """
+    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+        raise ValueError(f"the format must be a positive number, not {found!r:.100}")
+    if found > FORMAT:
+        raise ConfigError(
+            f"the store at {location!r} has format {found}; this memplug knows up to {FORMAT}",
+            hint="install a newer memplug",
         )
 
 

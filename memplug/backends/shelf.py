@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from bisect import insort
 from collections import Counter
 from dataclasses import replace
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Lucene's usual constants of BM25: how fast repetition saturates, and how much length counts.
 K1, B = 1.2, 0.75
+#: Terms are separated as LanceDB does it: a blank of another script is part of its term.
+_TERM = re.compile(r"[^ \t\n\r\f]+")
 
 
 class Shelf:
@@ -98,6 +101,10 @@ class Shelf:
     def versions(self, id_: str) -> list[Record]:
         """All versions of one id, oldest first."""
         return list(self._versions.get(id_, ()))
+
+    def starts(self) -> dict[str, list[tuple[int, datetime]]]:
+        """Of each id all versions, each with the moment since which it holds."""
+        return {id_: [(one.version, one.item.valid_from) for one in chain] for id_, chain in self._versions.items()}
 
     def tops_at(self, as_of: datetime | None) -> dict[str, int]:
         """The version of each id that was the highest at a moment; ids that did not exist yet are left out."""
@@ -178,16 +185,16 @@ def nearest(vector: NDArray[np.float32], records: Iterable[Record]) -> list[Matc
     held = [(record, record.vector) for record in records if record.vector is not None]
     if not held or not vector.any():
         return []
-    matrix = np.stack([found for _, found in held])
-    norms = np.linalg.norm(matrix, axis=1) * float(np.linalg.norm(vector))
-    scores = (matrix @ vector) / norms
+    # The square of a large number is infinite in 32 bits.
+    matrix, query = np.stack([found for _, found in held]).astype(np.float64), vector.astype(np.float64)
+    scores = (matrix @ query) / (np.linalg.norm(matrix, axis=1) * np.linalg.norm(query))
     return [Match(record=record, score=float(score)) for (record, _), score in zip(held, scores, strict=True)]
 
 
 def matching(terms: Sequence[str], records: Iterable[Record]) -> list[Match]:
     """BM25 among the records given, of those that share a term, in no order."""
     wanted = set(terms)
-    words = [(record, record.terms.split()) for record in records]
+    words = [(record, _TERM.findall(record.terms)) for record in records]
     hits = [(record, Counter(word for word in found if word in wanted), len(found)) for record, found in words]
     hits = [hit for hit in hits if hit[1]]
     average = sum(len(found) for _, found in words) / max(len(words), 1)

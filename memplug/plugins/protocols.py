@@ -343,8 +343,13 @@ class Backend(Protocol):
         """The digests of all media."""
         ...
 
-    def maintain(self, progress: Callable[[int, int, str], None] | None = None) -> None:
-        """Does at once what otherwise happens by itself: compaction, index upkeep, removal of expired records."""
+    def maintain(self, progress: Callable[[int, int, str], None] | None = None, *, now: datetime | None = None) -> None:
+        """Does at once what otherwise happens by itself: compaction, index upkeep, removal of expired records.
+
+        Args:
+            progress: Is told ``(done, total, words)``, at the end with ``done == total``.
+            now: The moment by which a record has expired or not; None means the machine's clock.
+        """
         ...
 
     def rebuild(

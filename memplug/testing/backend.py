@@ -130,6 +130,12 @@ class BackendContract(VersioningContract):
         self.disturb(backend, 3)
         assert ids(backend.nearest(direction(1), chosen())) == ["a"]
 
+    def test_nearest_of_large_numbers(self, backend: Backend) -> None:
+        """Numbers whose squares are too large for 32 bits still give a cosine."""
+        backend.commit([record("big", vector=np.full(DIMENSION, 1e25, dtype=np.float32))])
+        found = backend.nearest(np.full(DIMENSION, 1e25, dtype=np.float32), chosen())
+        assert [round(match.score, 4) for match in found] == [1]
+
     def test_query_of_zeros(self, backend: Backend) -> None:
         """A question without direction finds nothing."""
         backend.commit([record("a", vector=direction(1))])
@@ -163,6 +169,23 @@ class BackendContract(VersioningContract):
         backend.commit([record("a", text="red car")])
         assert backend.match(["car"], chosen())[0].record.terms == "red car"
 
+    def test_blanks_of_other_scripts(self, backend: Backend) -> None:
+        """Only ASCII blanks separate terms: what the analysis left together stays one term."""
+        signs = ("\u00a0", "\u3000", "\u0085", "\x1c")
+        backend.commit([record(f"id{place}", text=f"red{sign}car") for place, sign in enumerate(signs)])
+        for step in (0, 3):
+            self.disturb(backend, step)
+            assert backend.match(["car"], chosen()) == []
+            assert ids(backend.match([f"red{signs[1]}car"], chosen())) == ["id1"]
+
+    def test_match_term_twice(self, backend: Backend) -> None:
+        """A term counts once, however often it is asked for."""
+        backend.commit([record("a", text="red car"), record("b", text="house")])
+        for step in (0, 3):
+            self.disturb(backend, step)
+            once, twice = (backend.match(["car"] * times, chosen())[0].score for times in (1, 2))
+            assert once == pytest.approx(twice)
+
     def test_match_inside_filter(self, backend: Backend) -> None:
         """The filter comes before the limit in lexical search, too."""
         backend.commit([record(f"other{n}", user_id="li", text="word word") for n in range(50)])
@@ -186,8 +209,9 @@ class BackendContract(VersioningContract):
         where=filters(),
         step=st.integers(0, 3),
         moment=st.one_of(st.none(), st.integers(0, 8)),
+        limit=st.integers(1, 4),
     )
-    @example(before=[{}], after=[{}], where=Not(Compare("expires_at", "lte", START)), step=3, moment=None)
+    @example(before=[{}], after=[{}], where=Not(Compare("expires_at", "lte", START)), step=3, moment=None, limit=1)
     def test_filters_mean_the_same(
         self,
         backend: Backend,
@@ -196,6 +220,7 @@ class BackendContract(VersioningContract):
         where: Filter,
         step: int,
         moment: int | None,
+        limit: int,
     ) -> None:
         """On any records and any filter every read finds just what `memplug.values.filters.matches` says."""
         user = f"user{backend.count(EVERYTHING)}-{len(before)}-{threading.get_ident()}"
@@ -207,7 +232,7 @@ class BackendContract(VersioningContract):
             backend.commit(batch)
             if place == 0:
                 self.disturb(backend, step)
-        compare(backend, user, [one for batch in batches for one in batch], where, moment)
+        compare(backend, user, [one for batch in batches for one in batch], where, moment, limit)
 
     # -- ids
 
@@ -264,6 +289,37 @@ class BackendContract(VersioningContract):
         backend.erase(["a"])
         assert backend.references(asked) == {"3" * 64}
         assert backend.references([]) == set()
+
+    def test_release_media(self, backend: Backend) -> None:
+        """Of the digests given just those go that are kept and that no version names any more."""
+        digests = [digit * 64 for digit in "123"]
+        for digest in digests:
+            backend.put_media(digest, b"data")
+        media = MediaRef(digest=digests[0], size=4, content_type="image/png", thumbnail=digests[1])
+        backend.commit([record("a", media=media)])
+        backend.commit([deletion(record("a", media=media))])
+        self.disturb(backend, 3)
+        assert backend.release_media([]) == set()
+        assert backend.release_media([*digests, "4" * 64, "no digest"]) == {digests[2]}
+        assert sorted(backend.list_media()) == digests[:2]
+        backend.erase(["a"])
+        assert backend.release_media(digests[:1]) == {digests[0]}
+        assert list(backend.list_media()) == [digests[1]]
+
+    @pytest.mark.parametrize("half", ["\ud800", "a\udfff", "\udc80b"])
+    def test_half_characters(self, backend: Backend, half: str) -> None:
+        """A text with half a character, which no store can hold, is found nowhere and does no harm."""
+        backend.commit([record("a", text="word"), record("b", text="word"), record("\ue000", text="word")])
+        self.disturb(backend, 3)
+        assert backend.latest([half, "a"]).keys() == {"a"}
+        assert backend.versions(half) == []
+        assert backend.references([half]) == set()
+        assert backend.match([half], chosen()) == []
+        assert ids(backend.select(chosen(Compare("id", "eq", half)))) == []
+        listed = ids(backend.select(chosen(after=(START, half))))
+        assert listed == [id_ for id_ in ("\ue000", "b", "a") if id_ < half]
+        backend.erase([half])
+        assert backend.count(EVERYTHING) == 3
 
     def test_ids_of_any_version(self, backend: Backend) -> None:
         """An id counts where any of its versions satisfies the filter, also an older or deleted one."""
@@ -356,6 +412,18 @@ class BackendContract(VersioningContract):
         backend.maintain()
         assert sorted(ids(backend.select(chosen()))) == ["back", "later", "stays"]
         assert backend.versions("gone") == []
+
+    def test_maintain_by_a_given_clock(self, backend: Backend) -> None:
+        """What has expired is judged by the moment given, where one is."""
+        if not backend.capabilities.maintenance:
+            pytest.skip("this backend does no maintenance")
+        backend.commit([record("early", expires_at=at(10)), record("late", expires_at=at(20))])
+        backend.maintain(now=at(9))
+        assert backend.count(EVERYTHING) == 2
+        backend.maintain(now=at(10))
+        assert ids(backend.select(chosen())) == ["late"]
+        backend.maintain()
+        assert backend.count(EVERYTHING) == 0
 
     # -- life
 

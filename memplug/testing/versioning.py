@@ -217,6 +217,18 @@ class VersioningContract(ABC):
             seen[moment] = texts
         assert seen == {9: [], 10: ["one"], 19: ["one"], 20: ["two"], 29: ["two"], 30: [], 40: []}
 
+    def test_as_of_says_until_when(self, backend: Backend) -> None:
+        """A record of the past says when it ended, wherever it and its successor are kept."""
+        first = record("a", text="one", vector=direction(1), seconds=1)
+        backend.commit([first])
+        self.disturb(backend, 3)
+        backend.commit([changed(first, seconds=5, text="one")])
+        selection = chosen(as_of=at(2))
+        found = [backend.select(selection)[0], *(match.record for match in backend.match(["one"], selection))]
+        found += [match.record for match in backend.nearest(direction(1), selection)]
+        assert [one.item.valid_to for one in found] == [at(6)] * 3
+        assert [one.item.valid_to for one in backend.select(chosen(as_of=at(7)))] == [None]
+
     def test_as_of_filters_what_was(self, backend: Backend) -> None:
         """A filter as of a moment looks at the version of that moment, not at the one of now."""
         first = record("a", tags=("old",))

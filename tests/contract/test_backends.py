@@ -9,6 +9,7 @@ import pytest
 from memplug.backends.inmemory import open_inmemory
 from memplug.backends.lancedb import open_lancedb
 from memplug.backends.lancedb.fold import Fold
+from memplug.backends.lancedb.tier import Tier
 from memplug.exceptions import ConfigError, EmbedderMismatch, StoreReadOnly
 from memplug.plugins.protocols import BackendRequest, StoreProfile
 from memplug.testing.backend import BackendContract
@@ -35,14 +36,19 @@ class TestInMemory(BackendContract):
 class TestLance(BackendContract):
     """The store on LanceDB, moved between its tiers under the tests' feet."""
 
+    disturbed = 19
+
     def open_backend(self, folder: Path) -> Backend:
         """A store in the folder."""
         return open_lancedb(BackendRequest(location=str(folder), profile=PROFILE))
 
     def disturb(self, backend: Backend, step: int) -> None:
-        """Moves rows on, and stops after so many steps."""
+        """Moves rows on, and stops after so many steps; now and then the files become few, which costs the most."""
         session = cast("LanceBackend", backend)._session
-        with session.upkeep.held():
+        self.disturbed += 1
+        with session.upkeep.held(), pytest.MonkeyPatch.context() as patch:
+            if self.disturbed % 20:
+                patch.setattr(Tier, "compact", lambda *_, **__: None)
             fold = Fold.of(session)
             for move in (fold.archive, fold.settle, fold.clear)[:step]:
                 move()

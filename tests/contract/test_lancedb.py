@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import lancedb
 import numpy as np
 import pytest
 
+from memplug.backends.inmemory import open_inmemory
 from memplug.backends.lancedb import open_lancedb, rebuild, upkeep, writes
 from memplug.backends.lancedb.fold import Fold
 from memplug.backends.lancedb.trouble import lance_errors
@@ -59,7 +61,7 @@ def store(tmp_path: Path) -> Iterator[Backend]:
 
 
 def _answers(backend: Backend) -> list[Any]:
-    moments = [None, at(0), at(1), at(2), at(3)]
+    moments = [None, at(0), at(1), at(2)]
     return [
         *([(one.id, one.version, one.item.text) for one in backend.select(chosen(as_of=moment))] for moment in moments),
         *(sorted(ids(backend.nearest(direction(1), chosen(as_of=moment)))) for moment in moments),
@@ -70,28 +72,49 @@ def _answers(backend: Backend) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("first", range(4))
-@pytest.mark.parametrize("second", range(4))
-def test_move_that_stops_anywhere(tmp_path: Path, first: int, second: int) -> None:
-    """Wherever two moves stop, with a process ending there, every read answers as without them."""
-    reference, store = opened(tmp_path / "reference"), opened(tmp_path / "store")
+@pytest.fixture(scope="module")
+def moves() -> list[tuple[list[Record], list[Any]]]:
+    """Three commits, each with what every read answers after it, as the store in memory says."""
+    reference = open_inmemory(BackendRequest(location="memory://", profile=PROFILE))
     one = {id_: record(id_, text="one", vector=direction(1)) for id_ in "abcd"}
     two = {id_: changed(one[id_], text="two") for id_ in "bcd"}
     three = [deletion(two["c"]), changed(two["d"], text="one")]
-    for steps, batch in ((first, list(one.values())), (second, list(two.values())), (3, three)):
-        for backend in (reference, store):
-            backend.commit(batch)
-        _move(store, steps)
-        assert _answers(store) == _answers(reference)
+    found = []
+    for batch in (list(one.values()), list(two.values()), three):
+        reference.commit(batch)
+        found.append((batch, _answers(reference)))
+    return found
+
+
+@pytest.mark.parametrize("first", range(4))
+def test_move_that_stops_anywhere(tmp_path: Path, moves: list[tuple[list[Record], list[Any]]], first: int) -> None:
+    """Wherever two moves stop, with a process ending there, every read answers as without them."""
+    begun = tmp_path / "begun"
+    _step(begun, moves[0], first)
+    for second in range(4):
+        folder = tmp_path / f"second{second}"
+        shutil.copytree(begun, folder)
+        _step(folder, moves[1], second)
+        _step(folder, moves[2], 3)
+        store = opened(folder)
+        catalog = session_of(store).catalog()
+        assert len(catalog.overlay) == 0
+        assert catalog.memories.count() == 4
+        assert catalog.history.count() == 5
         store.close()
-        store = opened(tmp_path / "store")
-        assert _answers(store) == _answers(reference)
-    catalog = session_of(store).catalog()
-    assert len(catalog.overlay) == 0
-    assert catalog.memories.count() == 4
-    assert catalog.history.count() == 5
+
+
+def _step(folder: Path, move: tuple[list[Record], list[Any]], steps: int) -> None:
+    """Commits and moves as far as told, and compares what that handle and the next one answer."""
+    batch, expected = move
+    store = opened(folder)
+    store.commit(batch)
+    _move(store, steps)
+    assert _answers(store) == expected
     store.close()
-    reference.close()
+    store = opened(folder)
+    assert _answers(store) == expected
+    store.close()
 
 
 def _move(backend: Backend, steps: int) -> None:
@@ -181,16 +204,17 @@ def _dump(folder: Path) -> str:
     return raw
 
 
-def test_many_single_adds_stay_small(store: Backend, tmp_path: Path) -> None:
-    """Six hundred single adds leave few files and a few megabytes, without anybody asking for it."""
-    for n in range(600):
+def test_many_single_adds_stay_small(store: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many single adds leave few files and few bytes, without anybody asking for it."""
+    monkeypatch.setattr(upkeep, "COMPACT_COMMITS", 10)
+    for n in range(120):
         store.commit([record(f"id{n:03}", text=f"word{n}", vector=direction(1, n))])
     deadline = time.monotonic() + 20
-    while (files := _files(tmp_path / "store")) and len(files) > 300 and time.monotonic() < deadline:
+    while (files := _files(tmp_path / "store")) and len(files) > 90 and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert len(files) <= 300
-    assert sum(size for _, size in files) < 4_000_000
-    assert store.count(EVERYTHING) == 600
+    assert len(files) <= 90
+    assert sum(size for _, size in files) < 800_000
+    assert store.count(EVERYTHING) == 120
 
 
 def _files(folder: Path) -> list[tuple[str, int]]:
@@ -265,6 +289,15 @@ def test_refusals(store: Backend, tmp_path: Path) -> None:
     pointer.write_text(json.dumps(held | {"profile": held["profile"] | {"format": 99}}))
     with pytest.raises(ConfigError, match="newer memplug"):
         opened(tmp_path / "store")
+    pointer.write_text(json.dumps({"format": 2, "profile": {"embedders": []}}))
+    with pytest.raises(ConfigError, match="newer memplug"):
+        opened(tmp_path / "store")
+    for change in ({"format": "2"}, {"format": None}, {"format": True}, {"dimension": "8"}, {"embedder": None}):
+        pointer.write_text(json.dumps(held | {"profile": held["profile"] | change}))
+        with pytest.raises(BackendError, match="damaged"):
+            opened(tmp_path / "store")
+    pointer.write_text(json.dumps(held | {"profile": held["profile"] | {"note": "of a later 1"}}))
+    opened(tmp_path / "store").close()
     pointer.write_text("{")
     with pytest.raises(BackendError, match="damaged"):
         opened(tmp_path / "store")

@@ -444,3 +444,15 @@ def test_results_are_dicts_as_mem0_has_them(memory: Memory) -> None:
         assert json.loads(json.dumps(result["results"]))
     assert found[0] in found
     assert found.get("else") is None
+
+
+def test_maintenance_removes_what_has_expired(memory: Memory, clock: Clock) -> None:
+    """Expired memories and their originals go for good, by the memory's own clock; others stay."""
+    memory.add(png("red"), user_id="u", expires_at=clock.advance() + timedelta(minutes=1))
+    memory.add(png("blue"), user_id="u", expires_at=clock.advance() + timedelta(days=9))
+    clock.advance(hours=1)
+    memory.maintain()
+    backend = memory.engine.store.backend
+    assert len(backend.ids(All(()))) == 1
+    assert len(list(backend.list_media())) == 2
+    assert len(memory.get_all(user_id="u")) == 1

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO
 
 from memplug.backends.batch import checked_vector
 from memplug.backends.lancedb import reads, removal, upkeep
+from memplug.backends.lancedb.maintenance import maintain, tidy
 from memplug.backends.lancedb.rebuild import rebuild
 from memplug.backends.lancedb.session import Session
 from memplug.backends.lancedb.writes import Committer
@@ -15,7 +17,6 @@ from memplug.values.filters import All
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from datetime import datetime
 
     import numpy as np
     from numpy.typing import NDArray
@@ -41,6 +42,8 @@ class LanceBackend:
         self._session = Session(request)
         self.profile = self._session.profile
         self.capabilities = Capabilities(maintenance=True, several_processes=True)
+        if not request.read_only:
+            tidy(self._session)
         self._keeper = upkeep.Keeper(self._session)
         self._committer = Committer(session=self._session, committed=self._keeper.committed)
         self._stopping = upkeep.stop_at_exit(self, self._keeper)
@@ -129,7 +132,7 @@ class LanceBackend:
         """See `Backend.release_media`."""
         session = self._open(writes=True)
         with session.writing.held():
-            gone = (set(digests) - self.references(digests)) & set(session.media.digests())
+            gone = {digest for digest in set(digests) - self.references(digests) if session.media.holds(digest)}
             session.media.remove(sorted(gone))
         return gone
 
@@ -137,9 +140,9 @@ class LanceBackend:
         """See `Backend.list_media`."""
         return self._open().media.digests()
 
-    def maintain(self, progress: Callable[[int, int, str], None] | None = None) -> None:
+    def maintain(self, progress: Callable[[int, int, str], None] | None = None, *, now: datetime | None = None) -> None:
         """See `Backend.maintain`."""
-        upkeep.maintain(self._open(writes=True), progress)
+        maintain(self._open(writes=True), progress, now or datetime.now(UTC))
 
     def close(self) -> None:
         """See `Backend.close`."""

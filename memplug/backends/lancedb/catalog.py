@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import lancedb
 
 from memplug.backends.lancedb.columns import schema
+from memplug.backends.lancedb.folder import remove_table
 from memplug.backends.lancedb.overlay import Overlay
+from memplug.backends.lancedb.steady import steadily
 from memplug.backends.lancedb.tier import Tier
 from memplug.backends.lancedb.trouble import lance_errors
 
@@ -78,8 +79,8 @@ class Library:
         path = self.folder.table(name)
         with lance_errors("make a table"):
             if path.exists():
-                shutil.rmtree(path)
-            table = self._connection.create_table(name, schema=schema(dimension))
+                remove_table(path)
+            table = steadily(lambda: self._connection.create_table(name, schema=schema(dimension)))
         return Tier(table, path, durable=self.durable)
 
     def fill(self, tier: Tier, batches: Iterable[pa.Table], *, indexed: bool) -> None:

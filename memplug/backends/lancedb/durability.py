@@ -52,9 +52,13 @@ class TableSync:
                 for name in files:
                     path = os.path.join(folder, name)  # noqa: PTH118 - thousands of files, and a set of texts
                     present.add(path)
-                    if path not in self._done:
+                    if path in self._done:
+                        continue
+                    try:
                         sync_file(Path(path))
-                        folders.add(folder)
+                    except FileNotFoundError:
+                        continue  # another process cleaned up
+                    folders.add(folder)
             for folder in sorted(folders, reverse=True):
                 sync_folder(Path(folder))
         sync_folder(self.path)

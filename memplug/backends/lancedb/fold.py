@@ -72,9 +72,9 @@ class Fold:
         catalog.history.sync()
         catalog.memories.sync()
 
-    def clear(self) -> None:
-        """Step 4, and the files of `recent` become few again."""
-        with self.session.writing.held():
+    def clear(self, patience: float | None = None) -> None:
+        """Step 4, and the files of `recent` become few again; waits so many seconds for writers (`StoreLock.held`)."""
+        with self.session.writing.held(patience):
             catalog = self.session.catalog()
             for start in range(0, len(self.moved), _CHUNK):
                 catalog.recent.delete(among("row_id", self.moved[start : start + _CHUNK]))

@@ -18,10 +18,11 @@ import re
 import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from memplug.backends.lancedb.durability import sync_file, sync_folder
 from memplug.backends.lancedb.trouble import lance_errors
+from memplug.backends.profile import check_format
 from memplug.exceptions import BackendError, ConfigError
 from memplug.plugins.protocols import StoreProfile
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 TABLES = ("recent", "memories", "history")
+#: What a table is called while it is being removed.
+_GONE = ".gone"
 _REMOTE = re.compile(r"^([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 
 
@@ -110,14 +113,17 @@ class Folder:
 
         Raises:
             BackendError: The file is damaged or cannot be read.
+            ConfigError: A newer memplug made it.
         """
         try:
             held = json.loads(self.pointer_file.read_text("utf-8"))
+            # First of all: a newer format may have another shape.
+            check_format(str(self.root), held["format"] if "format" in held else held["profile"]["format"])
             return Pointer(
-                profile=StoreProfile(**held["profile"]), tables={role: held["tables"][role] for role in TABLES}
+                profile=_profile(held["profile"]), tables={role: str(held["tables"][role]) for role in TABLES}
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise BackendError(f"the store file {str(self.pointer_file)!r} is damaged: {error}") from error
+            raise BackendError(f"the store file {str(self.pointer_file)!r} is damaged: {error!r}") from error
 
     def point(self, pointer: Pointer) -> None:
         """Makes other tables the current ones, in one step that survives a power cut."""
@@ -128,12 +134,47 @@ class Folder:
             fresh.replace(self.pointer_file)
             sync_folder(self.root)
 
+    @property
+    def note(self) -> Path:
+        """The file that names the tables of a rebuild that is not finished."""
+        return self.root / "rebuild.json"
+
+    def promised(self) -> list[str]:
+        """The tables that an unfinished rebuild goes on with; none where its note cannot be understood."""
+        try:
+            return [str(name) for name in json.loads(self.note.read_text("utf-8"))[1].values()]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise BackendError(f"the store file {str(self.note)!r} cannot be read: {error.strerror}") from error
+        except (ValueError, LookupError, AttributeError, TypeError):
+            return []  # torn by a power cut: then the rebuild begins anew, too
+
     def remove_tables(self, keep: Iterable[str]) -> None:
         """Removes every table that is not named: what a rewrite left behind, finished or not."""
-        kept = {self.table(name) for name in keep}
-        if not self.tables.is_dir():
-            return
         with lance_errors("remove an old table"):
-            for path in self.tables.iterdir():
-                if path not in kept:
-                    shutil.rmtree(path)
+            for path in self.unnamed(keep):
+                remove_table(path)
+
+    def unnamed(self, keep: Iterable[str]) -> list[Path]:
+        """What lies beside the tables that are named."""
+        kept = {self.table(name) for name in keep}
+        with lance_errors("look for old tables"):
+            return [path for path in self.tables.iterdir() if path not in kept] if self.tables.is_dir() else []
+
+
+def remove_table(path: Path) -> None:
+    """Removes a table's folder; never is there half of one under its name, since that could be opened."""
+    gone = path if path.suffix == _GONE else path.with_name(path.name + _GONE)
+    if gone != path:
+        shutil.rmtree(gone, ignore_errors=True)
+        path.rename(gone)
+    shutil.rmtree(gone)
+
+
+def _profile(held: dict[str, Any]) -> StoreProfile:
+    """The fields that this memplug knows."""
+    embedder, dimension = held["embedder"], held["dimension"]
+    if not isinstance(embedder, str) or not isinstance(dimension, int) or dimension < 1:
+        raise ValueError("the embedder's name must be a text and its dimension a positive number")
+    return StoreProfile(embedder=embedder, dimension=dimension, format=held["format"])

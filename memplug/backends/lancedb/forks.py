@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -19,12 +20,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from memplug.backends.lancedb.engine import forget_endings  # isort: skip - first, so that it imports LanceDB
 from memplug.backends.lancedb.backend import LanceBackend
-from memplug.backends.lancedb.folder import local_path
+from memplug.backends.lancedb.folder import Folder, local_path
 from memplug.backends.lancedb.media import MediaFolder
+from memplug.backends.profile import no_store
 from memplug.exceptions import BackendError, MemplugError, StoreReadOnly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
 
     from memplug.plugins.protocols import Backend, BackendRequest, Capabilities, StoreProfile
 
@@ -112,10 +115,11 @@ class Helper:
 
     def __init__(self, request: BackendRequest) -> None:
         self._request = request
-        self._media = MediaFolder(local_path(request.location) / "media", durable=request.sync == "full")
+        self._folder = Folder(local_path(request.location))
+        self._media = MediaFolder(self._folder.root / "media", durable=request.sync == "full")
         self._lock = threading.Lock()
-        self._connection: Connection | None = self._start()
         self.closed = False
+        self._connection: Connection | None = self._start()
         self.profile, self.capabilities = self._ask("opened", request)
 
     def _start(self) -> Connection:
@@ -139,20 +143,30 @@ class Helper:
 
     def _ask(self, name: str, *arguments: Any, **named: Any) -> Any:
         with self._lock:
-            if self._connection is None:
+            if self.closed:
                 raise BackendError("the store is closed")
-            try:
-                self._connection.send((name, arguments, named))
-                found, error = self._connection.recv()
-            except (OSError, EOFError) as gone:
-                raise BackendError("the process that had the store open ended", hint="open the store again") from gone
+            if self._connection is None:
+                raise BackendError("the process that has the store open was left", hint="open the store again")
+            found, error = self._exchanged(self._connection, (name, arguments, named))
         if error is not None:
             raise _revived(*error)
         return found
 
-    def maintain(self, progress: Callable[[int, int, str], None] | None = None) -> None:
+    def _exchanged(self, connection: Connection, question: tuple[Any, ...]) -> tuple[Any, Any]:
+        try:
+            connection.send(question)
+            return cast("tuple[Any, Any]", connection.recv())
+        except BaseException as error:
+            # An answer that nobody took would be taken for that of the next question.
+            connection.close()
+            self._connection = None
+            if isinstance(error, OSError | EOFError):
+                raise BackendError("the process that had the store open ended", hint="open the store again") from error
+            raise
+
+    def maintain(self, progress: Callable[[int, int, str], None] | None = None, *, now: datetime | None = None) -> None:
         """See `Backend.maintain`; progress is told at the end only."""
-        self._ask("maintain")
+        self._ask("maintain", now=now)
         if progress is not None:
             progress(1, 1, "done")
 
@@ -181,6 +195,8 @@ class Helper:
             raise BackendError("the store is closed")
         if writes and self._request.read_only:
             raise StoreReadOnly(f"the store at {self._request.location!r} was opened read-only")
+        if writes and self._folder.stamp() is None:
+            raise no_store(self._request.location)
         return self._media
 
     def close(self) -> None:
@@ -190,7 +206,7 @@ class Helper:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
-                self._process.wait()
+            self._process.wait()
 
 
 def serve(handle: int) -> None:
@@ -199,24 +215,42 @@ def serve(handle: int) -> None:
     Args:
         handle: File descriptor of the connection.
     """
-    backend: LanceBackend | None = None
-    with Connection(handle) as connection:
-        while True:
-            try:
-                name, arguments, named = connection.recv()
-            except (EOFError, OSError):
-                break
-            try:
-                if name == "opened":
-                    backend = LanceBackend(*arguments)
-                    found = (backend.profile, backend.capabilities)
-                else:
-                    found = getattr(backend, name)(*arguments, **named)
-                connection.send((found, None))
-            except MemplugError as error:
-                connection.send((None, (type(error), error.args, error.__dict__)))
-    if backend is not None:
-        backend.close()
+    # Ctrl-C in a terminal goes to every process of the program; this one ends with the one that it serves.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    served = _Served()
+    try:
+        with Connection(handle) as connection:
+            while True:
+                connection.send(served.answer(*connection.recv()))
+    except (EOFError, OSError):
+        served.close()
+
+
+class _Served:
+    """The helper's store, once it is opened."""
+
+    def __init__(self) -> None:
+        self._backend: LanceBackend | None = None
+
+    def answer(self, name: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, Any]:
+        """What a call gives, and what `_revived` makes its error of, one of them None."""
+        try:
+            return self._found(name, arguments, named), None
+        except MemplugError as error:
+            return None, (type(error), error.args, error.__dict__)
+        except Exception as error:  # noqa: BLE001 - raised by the process that asked; this one has to go on
+            return None, (BackendError, (f"cannot {name}: {type(error).__name__}: {error!s:.300}",), {})
+
+    def _found(self, name: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        if name == "opened":
+            self._backend = LanceBackend(*arguments)
+            return self._backend.profile, self._backend.capabilities
+        return getattr(self._backend, name)(*arguments, **named)
+
+    def close(self) -> None:
+        """Closes the store, where it was opened."""
+        if self._backend is not None:
+            self._backend.close()
 
 
 def _revived(kind: type[MemplugError], arguments: tuple[Any, ...], state: dict[str, Any]) -> MemplugError:

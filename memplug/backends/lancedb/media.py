@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+#: Seconds after which a file that is not whole yet has no writer any more.
+ABANDONED = 3_600.0
 _DIGEST_LENGTH = 64
 _HEXADECIMAL = frozenset("0123456789abcdef")
 
@@ -73,6 +76,21 @@ class MediaFolder:
         with lance_errors("remove media"):
             for digest in filter(_is_digest, digests):
                 self._path(digest).unlink(missing_ok=True)
+
+    def holds(self, digest: str) -> bool:
+        """Whether there are bytes under a digest."""
+        with lance_errors("look for media"):
+            return _is_digest(digest) and self._path(digest).exists()
+
+    def sweep(self, age: float = ABANDONED) -> None:
+        """Removes what a process that was killed had begun to write, more than ``age`` seconds ago."""
+        with lance_errors("remove abandoned media"):
+            for path in self.root.glob("*/.*.new"):
+                try:
+                    if time.time() - path.stat().st_mtime > age:
+                        path.unlink()
+                except FileNotFoundError:
+                    continue  # just now finished
 
     def digests(self) -> Iterator[str]:
         """The digests of all that is kept."""

@@ -12,7 +12,7 @@ from memplug.backends.lancedb.where import among
 from memplug.backends.shelf import Shelf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from memplug.backends.lancedb.tier import Tier
@@ -30,10 +30,12 @@ class Layer:
     Args:
         found: Its records that were current and satisfy the filter.
         hides: By id, the version that was the highest in it; rows of other tables up to that one do not count.
+        starts: Gives each version of an id in it, and since when that holds; none where the read is of now.
     """
 
     found: list[Record]
     hides: dict[str, int]
+    starts: Callable[[str], Sequence[tuple[int, datetime]]]
 
 
 class Overlay:
@@ -53,9 +55,13 @@ class Overlay:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def refresh(self) -> None:
-        """Takes in what was committed since the last time; only rows that are new are read."""
-        version = self._tier.version()
+    def refresh(self, *, certain: bool = False) -> None:
+        """Takes in what was committed since the last time; only rows that are new are read.
+
+        Args:
+            certain: See `Tier.version`; what is written next depends on it.
+        """
+        version = self._tier.version(certain=certain)
         with self._lock:
             if version <= self._version:
                 return
@@ -101,7 +107,12 @@ class Overlay:
         """What `recent` says to a read, at this moment."""
         self.refresh()
         with self._lock:
-            return Layer(found=self._shelf.current(where, as_of), hides=self._shelf.tops_at(as_of))
+            starts = {} if as_of is None else self._shelf.starts()
+            return Layer(
+                found=self._shelf.current(where, as_of),
+                hides=self._shelf.tops_at(as_of),
+                starts=lambda id_: starts.get(id_, ()),
+            )
 
     def tops(self) -> dict[str, int]:
         """The highest version of each id in `recent`, as of the last refresh."""

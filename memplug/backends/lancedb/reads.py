@@ -14,7 +14,7 @@ from lancedb.expr import col, lit
 
 from memplug.backends.lancedb.columns import READ, micros
 from memplug.backends.lancedb.rows import decoded
-from memplug.backends.lancedb.where import among, both, native
+from memplug.backends.lancedb.where import among, both, native, storable
 from memplug.backends.shelf import best, chained, matching, nearest, newest_first
 from memplug.plugins.protocols import Match, Selection
 from memplug.values.filters import matches
@@ -78,6 +78,14 @@ class Question:
             return False
         return self.native.exact or matches(self.where, record.item)
 
+    def ended(self, record: Record) -> Record:
+        """A row that was found, with the moment that a later version in `recent` ended it."""
+        end = min((start for version, start in self.layer.starts(record.id) if version > record.version), default=None)
+        known = record.item.valid_to
+        if end is None or (known is not None and known <= end):
+            return record
+        return replace(record, item=replace(record.item, valid_to=end))
+
 
 def latest(catalog: Catalog, ids: Sequence[str]) -> dict[str, Record]:
     """See `Backend.latest`."""
@@ -126,6 +134,7 @@ def near(catalog: Catalog, vector: NDArray[np.float32], selection: Selection) ->
 
 def match(catalog: Catalog, terms: Sequence[str], selection: Selection) -> list[Match]:
     """See `Backend.match`."""
+    terms = [term for term in dict.fromkeys(terms) if storable(term)]
     if not terms:
         return []
     question = Question.of(catalog, selection.where, selection.as_of)
@@ -207,7 +216,8 @@ def _filled(tier: Tier, question: Question, fetch: Any, limit: int) -> list[tupl
     while True:
         rows = fetch(tier, expr, wanted)
         scores = _scores(rows)
-        pairs = [pair for pair in zip(decoded(rows), scores, strict=True) if question.keeps(pair[0])]
+        found = zip(decoded(rows), scores, strict=True)
+        pairs = [(question.ended(record), score) for record, score in found if question.keeps(record)]
         if len(pairs) >= limit or rows.num_rows < wanted:
             return pairs
         wanted *= _GROWTH
@@ -227,9 +237,15 @@ def _columns(selection: Selection) -> list[str]:
 def _behind(after: tuple[datetime, str] | None) -> Any:
     if after is None:
         return None
-    when, id_ = lit(micros(after[0])), lit(after[1])
+    when, id_ = lit(micros(after[0])), lit(_bound(after[1]))
     created = col("created_at")
     return (created < when) | ((created == when) & (col("id") < id_))
+
+
+def _bound(id_: str) -> str:
+    """The text below which the same stored ids lie: none holds half a character, which LanceDB cannot take."""
+    place = next((place for place, sign in enumerate(id_) if not storable(sign)), None)
+    return id_ if place is None else f"{id_[:place]}\ue000"
 
 
 def _distinct(records: Iterable[Record]) -> list[Record]:

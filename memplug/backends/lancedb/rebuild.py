@@ -15,18 +15,24 @@ import pyarrow as pa
 from memplug.backends.batch import checked_conversion
 from memplug.backends.lancedb.catalog import COPY_ROWS
 from memplug.backends.lancedb.folder import TABLES
+from memplug.backends.lancedb.removal import tidy_up
 from memplug.backends.lancedb.rows import decoded, encoded
-from memplug.backends.lancedb.trouble import lance_errors
+from memplug.backends.lancedb.trouble import Vanished, lance_errors
+from memplug.backends.lancedb.where import among
+from memplug.exceptions import StoreFull
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from memplug.backends.lancedb.catalog import Catalog
     from memplug.backends.lancedb.session import Session
     from memplug.backends.lancedb.tier import Tier
     from memplug.plugins.protocols import StoreProfile
     from memplug.values.item import Record
+
+
+#: How often the copy runs after commits that go on meanwhile, before it makes them wait for its end.
+_ROUNDS = 8
 
 
 def rebuild(
@@ -44,14 +50,26 @@ def rebuild(
         MalformedInput, EmbedderMismatch: The conversion gave something else than was asked for.
     """
     with session.upkeep.held():
-        work = _Work(session, profile, convert, progress)
+        session.remove_leftovers()
+        try:
+            _run(session, _Work(session, profile, convert, progress))
+        except StoreFull:
+            # Half a copy that cannot grow would keep everybody else from writing.
+            session.folder.note.unlink(missing_ok=True)
+            tidy_up(session)
+            raise
+
+
+def _run(session: Session, work: _Work) -> None:
+    for _ in range(_ROUNDS):
+        if work.copy() <= COPY_ROWS:
+            break
+    with session.writing.held():
         work.copy()
-        with session.writing.held():
-            work.copy()
-            for role, tier in work.fresh.items():
-                session.library.fill(tier, (), indexed=role != "recent")
-            session.replace(work.names, profile)
-            work.note.unlink(missing_ok=True)
+        for role, tier in work.fresh.items():
+            session.library.fill(tier, (), indexed=role != "recent")
+        session.replace(work.names, work.profile)
+        session.folder.note.unlink(missing_ok=True)
 
 
 class _Work:
@@ -70,30 +88,38 @@ class _Work:
         self.progress = progress
         self.catalog: Catalog = session.catalog()
         self.names = {role: self.catalog.pointer.successor(role) for role in TABLES}
-        self.note: Path = session.folder.root / "rebuild.json"
         self.fresh: dict[str, Tier] = self._resumed() or self._begun()
         self.done: dict[str, set[str]] = {role: _row_ids(tier) for role, tier in self.fresh.items()}
 
     def _resumed(self) -> dict[str, Tier] | None:
         """The tables that an interrupted run left, where it was about the same tables and profile."""
         with lance_errors("look for an interrupted rebuild"):
-            held = self.note.read_text("utf-8") if self.note.exists() else None
+            note = self.session.folder.note
+            held = note.read_text("utf-8") if note.exists() else None
         if held != self._label():
             return None
-        return {role: self.session.library.open(name) for role, name in self.names.items()}
+        try:
+            return {role: self.session.library.open(name) for role, name in self.names.items()}
+        except Vanished:
+            return None
 
     def _begun(self) -> dict[str, Tier]:
+        with lance_errors("begin a rebuild"):
+            self.session.folder.note.unlink(missing_ok=True)
         tiers = {role: self.session.library.make(name, self.profile.dimension) for role, name in self.names.items()}
         with lance_errors("begin a rebuild"):
             # Last, so that a note never promises tables that are not there.
-            self.note.write_text(self._label(), "utf-8")
+            self.session.folder.note.write_text(self._label(), "utf-8")
         return tiers
 
     def _label(self) -> str:
         return json.dumps([asdict(self.profile), self.names])
 
-    def copy(self) -> None:
-        """Converts what is not converted yet."""
+    def copy(self) -> int:
+        """Converts what is not converted yet, and returns how many rows that were."""
+        for role in TABLES:
+            self._drop_moved(role)
+        before = sum(map(len, self.done.values()))
         total = sum(self.catalog.tier(role).count() for role in TABLES)
         for role in TABLES:
             for records in self._missing(role):
@@ -103,6 +129,14 @@ class _Work:
                 self.done[role].update(rows.column("row_id").to_pylist())
                 self._tell(total)
         self._tell(total)
+        return sum(map(len, self.done.values())) - before
+
+    def _drop_moved(self, role: str) -> None:
+        """Removes what has left its table since it was converted: moved on, or followed by a later version."""
+        gone = sorted(self.done[role] - _row_ids(self.catalog.tier(role)))
+        for start in range(0, len(gone), COPY_ROWS):
+            self.fresh[role].delete(among("row_id", gone[start : start + COPY_ROWS]))
+        self.done[role].difference_update(gone)
 
     def _missing(self, role: str) -> Iterator[list[Record]]:
         done = self.done[role]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import logging
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -10,15 +10,19 @@ from lancedb.expr import col, lit
 
 from memplug.backends.lancedb.catalog import COPY_ROWS
 from memplug.backends.lancedb.columns import micros
+from memplug.backends.lancedb.trouble import lance_errors
 from memplug.backends.lancedb.where import among
+from memplug.exceptions import MemplugError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from memplug.backends.lancedb.catalog import Catalog
     from memplug.backends.lancedb.session import Session
     from memplug.backends.lancedb.tier import Tier
 
+_log = logging.getLogger("memplug.backends.lancedb")
 _CHUNK = 5_000
 
 
@@ -33,21 +37,40 @@ def erase(session: Session, ids: Sequence[str]) -> None:
     if not wanted:
         return
     with session.upkeep.held(), session.writing.held():
-        catalog = session.catalog()
-        roles = ["recent", *(role for role in ("memories", "history") if _holds(catalog.tier(role), wanted))]
-        session.replace({role: _rewritten(session, catalog, role, wanted) for role in roles})
-        catalog = session.catalog()
-        for role in {"memories", "history"} - set(roles):
-            # A writer that was killed may have left files that no version names.
-            catalog.tier(role).compact(alone=True)
+        # An unfinished rebuild holds copies of them, and its tables are called as the ones that are made here.
+        with lance_errors("erase"):
+            session.folder.note.unlink(missing_ok=True)
+        try:
+            _rewrite(session, wanted)
+        except BaseException:
+            tidy_up(session)
+            raise
 
 
-def remove_expired(session: Session) -> None:
+def _rewrite(session: Session, wanted: list[str]) -> None:
+    catalog = session.catalog()
+    roles = ["recent", *(role for role in ("memories", "history") if _holds(catalog.tier(role), wanted))]
+    session.replace({role: _rewritten(session, catalog, role, wanted) for role in roles})
+    catalog = session.catalog()
+    for role in {"memories", "history"} - set(roles):
+        # A writer that was killed may have left files that no version names.
+        catalog.tier(role).compact(alone=True)
+
+
+def tidy_up(session: Session) -> None:
+    """Gives back the room of half-made tables: on a full disk they would keep everybody from writing."""
+    try:
+        session.remove_leftovers()
+    except MemplugError as error:
+        _log.warning("half-made tables could not be removed: %s", error)
+
+
+def remove_expired(session: Session, now: datetime) -> None:
     """Removes memories whose current version has expired, the upkeep lock being held. `recent` is not looked at."""
     with session.writing.held():
         catalog = session.catalog()
-        catalog.overlay.refresh()
-        expr = (col("expires_at") <= lit(micros(datetime.now(UTC)))) & (col("deleted") == lit(False))  # noqa: FBT003
+        catalog.overlay.refresh(certain=True)
+        expr = (col("expires_at") <= lit(micros(now))) & (col("deleted") == lit(False))  # noqa: FBT003
         gone = set(catalog.memories.scan(expr, ["id"]).column("id").to_pylist()) - catalog.overlay.tops().keys()
         if gone:
             erase(session, sorted(gone))

@@ -110,10 +110,27 @@ class Session:
     def replace(self, tables: dict[str, str], profile: StoreProfile | None = None) -> None:
         """Makes other tables the current ones and removes those that they replace. Both locks must be held."""
         pointer = self.catalog().pointer.moved(tables, profile)
-        if profile is not None and self.request.profile is not None:
-            self.request = replace(self.request, profile=profile)
-        self.folder.point(pointer)
+        before = self.request
+        if profile is not None and before.profile is not None:
+            # Before the switch, since another thread may look right after it.
+            self.request = replace(before, profile=profile)
+        try:
+            self.folder.point(pointer)
+        except BaseException:
+            self.request = before
+            raise
         self.folder.remove_tables(keep=pointer.tables.values())
+
+    def remove_leftovers(self) -> None:
+        """Removes tables that neither the store nor an unfinished rebuild names. The upkeep lock must be held."""
+        self.folder.remove_tables(keep=self._named())
+
+    def has_leftovers(self) -> bool:
+        """Whether `remove_leftovers` would find something, as far as can be said without the lock."""
+        return bool(self.folder.unnamed(self._named()))
+
+    def _named(self) -> list[str]:
+        return [*self.folder.read().tables.values(), *self.folder.promised()]
 
     def read(self, ask: Callable[[Catalog], T]) -> T:
         """Answers a read from one consistent state of the tables.
@@ -133,10 +150,13 @@ class Session:
         return ask(self.catalog())
 
     def check_writable(self) -> None:
-        """Refuses a write where the store was opened read-only.
+        """Refuses a write where the store was opened read-only, or is not there any more.
 
         Raises:
-            StoreReadOnly: It was.
+            StoreReadOnly: It was opened so.
+            NoStore: Somebody removed it. Locking would make its folder again.
         """
         if self.request.read_only:
             raise StoreReadOnly(f"the store at {self.request.location!r} was opened read-only")
+        if self.folder.stamp() is None:
+            raise no_store(self.request.location)

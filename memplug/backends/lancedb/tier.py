@@ -12,6 +12,7 @@ from lancedb.query import ColumnOrdering, MatchQuery
 
 from memplug.backends.lancedb.columns import INDEXED, READ
 from memplug.backends.lancedb.durability import TableSync
+from memplug.backends.lancedb.steady import steadily
 from memplug.backends.lancedb.trouble import lance_errors
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 #: A plain query has no limit of its own in LanceDB; this stands for "all rows".
 EVERY = 2**31 - 1
 #: Two commits may fall into one tick of the file system's clock, so a folder's time is trusted only when it is
-#: older than this, in nanoseconds. Kernel ticks are at most 10 ms.
-_SETTLED = 100_000_000
+#: older than this, in nanoseconds. Kernel ticks are at most 10 ms, but some file systems keep whole seconds or two.
+_SETTLED = 2_500_000_000
 #: The terms are analysed by memplug: LanceDB must take them as they are. Its default would drop words over 40
 #: characters and fold, stem and stop the rest.
 _TERMS = FTS(
@@ -60,11 +61,15 @@ class Tier:
         self._seen: tuple[int, int] | None = None
         self._versions = str(path / "_versions")
 
-    def version(self) -> int:
-        """The newest version, whoever committed it; one system call where nothing changed lately."""
+    def version(self, *, certain: bool = False) -> int:
+        """The newest version, whoever committed it; one system call where nothing changed lately.
+
+        Args:
+            certain: Never to go by the folder's time, which is wrong where a clock was set back.
+        """
         with lance_errors("look for changes"):
             changed = os.stat(self._versions).st_mtime_ns  # noqa: PTH116 - the hot path of every read
-            if self._seen is not None and self._seen[0] == changed:
+            if not certain and self._seen is not None and self._seen[0] == changed:
                 return self._seen[1]
             version = int(self.table.version)
         self._seen = (changed, version) if time.time_ns() - changed > _SETTLED else None
@@ -73,18 +78,19 @@ class Tier:
     def add(self, rows: pa.Table) -> int:
         """Appends rows in one commit, and returns the version that it made."""
         with lance_errors("write"):
-            return int(self.table.add(rows).version)
+            return int(steadily(lambda: self.table.add(rows)).version)
 
     def merge(self, column: str, rows: pa.Table) -> None:
         """Replaces the rows with the same value in a column, whole, and adds the others."""
         with lance_errors("write"):
             builder = self.table.merge_insert(column)
-            builder.when_matched_update_all().when_not_matched_insert_all().execute(rows, on_bad_vectors="null")
+            builder = builder.when_matched_update_all().when_not_matched_insert_all()
+            steadily(lambda: builder.execute(rows, on_bad_vectors="null"))
 
     def delete(self, expr: Any) -> None:
         """Hides rows; their bytes stay until the table is compacted or replaced."""
         with lance_errors("delete"):
-            self.table.delete(expr)
+            steadily(lambda: self.table.delete(expr))
 
     def sync(self) -> None:
         """Makes everything committed so far survive a power cut, where the store was opened for that."""
@@ -138,8 +144,11 @@ class Tier:
         """Makes the indexes, over what is there."""
         with lance_errors("index"):
             for name in INDEXED:
-                self.table.create_index(name, config=BTree())
-            self.table.create_index("terms", config=_TERMS)
+                self._index(name, BTree())
+            self._index("terms", _TERMS)
+
+    def _index(self, column: str, config: BTree | FTS) -> None:
+        steadily(lambda: self.table.create_index(column, config=config))
 
     def unindexed(self) -> int:
         """How many rows full text has to look at one by one."""
@@ -161,6 +170,6 @@ class Tier:
         with lance_errors("compact"):
             if self._sync is not None:
                 # The old files may go only when the new ones are on the disk.
-                self.table.optimize(cleanup_older_than=timedelta(days=7))
+                steadily(lambda: self.table.optimize(cleanup_older_than=timedelta(days=7)))
                 self._sync.sync()
-            self.table.optimize(cleanup_older_than=_AT_ONCE, delete_unverified=alone)
+            steadily(lambda: self.table.optimize(cleanup_older_than=_AT_ONCE, delete_unverified=alone))

@@ -5,18 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 import weakref
 from typing import TYPE_CHECKING
 
 from memplug.backends.lancedb.fold import Fold
-from memplug.backends.lancedb.removal import remove_expired
+from memplug.backends.lancedb.maintenance import compact_recent, extend_indexes, tidy
 from memplug.exceptions import MemplugError, StoreBusy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from memplug.backends.lancedb.session import Session
-    from memplug.backends.lancedb.tier import Tier
 
 _log = logging.getLogger("memplug.backends.lancedb")
 
@@ -25,11 +23,12 @@ _log = logging.getLogger("memplug.backends.lancedb")
 COMPACT_COMMITS = 64
 #: Rows in `recent` from which on they are moved: what a read goes through in memory.
 FOLD_ROWS = 1_000
-#: Rows that full text looks at one by one before an index is extended: at least so many, and this share. Extending
-#: rewrites a table of under a million rows, so the share makes the cost per row independent of the size.
-TAIL_ROWS, TAIL_SHARE = 1_000, 0.1
-#: Seconds to wait after a failure, and for a store that another process maintains.
-RETRY, BUSY = 5.0, 0.05
+#: Seconds to wait for a store that another process maintains; after a failure, and at most after several.
+BUSY, RETRY, LONGEST_RETRY = 0.05, 5.0, 300.0
+#: Seconds that a step waits for writers of other processes. It is tried again, and closing must not take long.
+PATIENCE = 1.0
+#: Seconds for which closing lets due work go on to its next step, and after which it waits no longer.
+GRACE, LONGEST_CLOSE = 1.0, 10.0
 
 
 class Keeper:
@@ -44,49 +43,81 @@ class Keeper:
         self._pid = os.getpid()
         self._wake = threading.Event()
         self._stopped = threading.Event()
+        self._ends = float("inf")
+        self._counted = False
         self._commits = 0
         self._rows = 0
+        self._counting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
 
     def committed(self, rows: int) -> None:
-        """Is told of each append; cheap, and starts the thread with the first one that gives it work."""
-        self._commits += 1
-        self._rows += rows
-        if self._commits >= COMPACT_COMMITS or self._rows >= FOLD_ROWS:
-            self._start()
-            self._wake.set()
+        """Is told of each append; cheap, never fails, and starts the thread with the first one that gives it work."""
+        try:
+            self._count(1, rows)
+            if self._is_due():
+                self._start()
+                self._wake.set()
+        except (MemplugError, OSError, RuntimeError) as error:
+            _log.warning("maintenance could not be started and will be tried again: %s", error)
+
+    def _count(self, commits: int, rows: int) -> None:
+        with self._counting:
+            if not self._counted:
+                # Programs that commit a few times and end would never get to it by their own commits.
+                commits, rows = commits + self._found_commits(), rows + len(self._session.catalog().overlay)
+                self._counted = True
+            self._commits += commits
+            self._rows += rows
+
+    def _found_commits(self) -> int:
+        """What processes before this one left to compact: each commit leaves a version."""
+        return len(os.listdir(self._session.catalog().recent.path / "_versions"))  # noqa: PTH208 - only how many
+
+    def _is_due(self) -> bool:
+        return self._commits >= COMPACT_COMMITS or self._rows >= FOLD_ROWS
 
     def _start(self) -> None:
         with self._starting:
-            if self._thread is None and not self._stopped.is_set():
-                self._thread = threading.Thread(target=self._run, name="memplug-upkeep", daemon=True)
-                self._thread.start()
+            if (self._thread is None or not self._thread.is_alive()) and not self._stopped.is_set():
+                thread = threading.Thread(target=self._run, name="memplug-upkeep", daemon=True)
+                thread.start()
+                self._thread = thread
 
     def stop(self) -> None:
-        """Ends the thread after the step that it is at."""
+        """Ends the thread, after what is due now where that takes a moment only."""
         if os.getpid() != self._pid:
             return  # in a forked child the thread does not exist, and its locks may be held for ever
+        self._ends = time.monotonic() + GRACE
         self._stopped.set()
         self._wake.set()
         with self._starting:
             thread = self._thread
         if thread is not None and thread is not threading.current_thread():
-            thread.join()
+            thread.join(LONGEST_CLOSE)
 
     def _run(self) -> None:
-        while not self._stopped.is_set():
+        failures = 0
+        while True:
             self._wake.wait()
             self._wake.clear()
+            failures = self._round(failures)
             if self._stopped.is_set():
-                return
-            try:
+                return  # only now: a program that commits once and closes must do what is due, too
+
+    def _round(self, failures: int) -> int:
+        """Does what is due, and returns how often in a row that failed."""
+        try:
+            if self._is_due():
                 self._tend()
-            except StoreBusy:
-                self._again(BUSY)  # another process is at it
-            except MemplugError as error:
-                _log.warning("maintenance failed and will be tried again: %s", error)
-                self._again(RETRY)
+        except StoreBusy:
+            self._again(BUSY)  # another process is at it
+        except Exception as error:  # noqa: BLE001 - a thread that ended would leave the store to grow for ever
+            unforeseen = None if isinstance(error, MemplugError) else error
+            _log.warning("maintenance failed and will be tried again: %s", error, exc_info=unforeseen)
+            self._again(min(RETRY * 2 ** min(failures, 10), LONGEST_RETRY))
+            return failures + 1
+        return 0
 
     def _again(self, seconds: float) -> None:
         self._stopped.wait(seconds)
@@ -95,71 +126,28 @@ class Keeper:
     def _tend(self) -> None:
         """One round: as little as is due."""
         session = self._session
+        session.check_writable()
         with session.upkeep.held(patience=0):
-            bulky = self._rows >= FOLD_ROWS
-            self._commits = self._rows = 0
+            commits, rows = self._commits, self._rows
+            tidy(session)
+            bulky = rows >= FOLD_ROWS
             if len(session.catalog().overlay) >= FOLD_ROWS:
                 self._fold()
                 bulky = True
             else:
-                compact_recent(session)
+                compact_recent(session, patience=PATIENCE)
             if bulky and not self._stopped.is_set():
                 extend_indexes(session)
+        with self._counting:
+            self._commits -= commits
+            self._rows -= rows
 
     def _fold(self) -> None:
         fold = Fold.of(self._session)
-        for step in (fold.archive, fold.settle, fold.clear):
-            if self._stopped.is_set():
+        for step in (fold.archive, fold.settle, lambda: fold.clear(patience=PATIENCE)):
+            if time.monotonic() > self._ends:
                 return  # each step may be the last: the next round begins anew
             step()
-
-
-def compact_recent(session: Session) -> None:
-    """Makes the files of `recent` few. Commits wait for it: some ten milliseconds."""
-    with session.writing.held():
-        recent = session.catalog().recent
-        recent.compact(alone=True)
-        recent.sync()
-
-
-def extend_indexes(session: Session, *, all_rows: bool = False) -> None:
-    """Compacts the large tables and extends their indexes, where that is due or asked for."""
-    catalog = session.catalog()
-    for tier in (catalog.memories, catalog.history):
-        if all_rows or _due(tier):
-            tier.compact(alone=False)
-            tier.sync()
-
-
-def _due(tier: Tier) -> bool:
-    tail = tier.unindexed()
-    return tail > TAIL_ROWS and tail > tier.count() * TAIL_SHARE
-
-
-def maintain(session: Session, progress: Callable[[int, int, str], None] | None) -> None:
-    """Everything at once, whether due or not."""
-
-    def clean() -> None:
-        with session.writing.held():
-            catalog = session.catalog()
-            session.folder.remove_tables(keep=catalog.pointer.tables.values())
-            for tier in (catalog.recent, catalog.memories, catalog.history):
-                tier.compact(alone=True)
-                tier.sync()
-
-    steps: list[tuple[str, Callable[[], None]]] = [
-        ("moving recent memories", lambda: Fold.of(session).run()),
-        ("removing expired memories", lambda: remove_expired(session)),
-        ("extending indexes", lambda: extend_indexes(session, all_rows=True)),
-        ("removing old versions", clean),
-    ]
-    with session.upkeep.held():
-        for place, (words, step) in enumerate(steps):
-            if progress is not None:
-                progress(place, len(steps), words)
-            step()
-        if progress is not None:
-            progress(len(steps), len(steps), "done")
 
 
 def stop_at_exit(owner: object, keeper: Keeper) -> weakref.finalize[..., object]:

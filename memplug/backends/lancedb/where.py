@@ -54,8 +54,9 @@ def both(*exprs: Any) -> Any:
 
 
 def among(name: str, values: Iterable[str]) -> Any:
-    """The rows whose column holds one of the values."""
-    return col(name).isin(list(values))
+    """The rows whose column holds one of the values; what is no valid Unicode none can hold."""
+    wanted = [value for value in values if storable(value)]
+    return col(name).isin(wanted) if wanted else never()
 
 
 def never() -> Any:
@@ -132,7 +133,7 @@ def _text(compare: Compare, *, nullable: bool) -> Native:
             return _contained(field, value, nullable=nullable)
     if not isinstance(value, str):
         return _exact(never())
-    if not _storable(value):
+    if not storable(value):
         return _UNKNOWN
     # An empty text stands for None, which has no order: below everything, but not found by "below".
     clear = not nullable or (compare.operator in {"gt", "gte"} and value != "")
@@ -141,7 +142,7 @@ def _text(compare: Compare, *, nullable: bool) -> Native:
 
 def _equal_text(compare: Compare, *, nullable: bool) -> Native:
     values = _values(compare)
-    if values is None or any(isinstance(value, str) and not _storable(value) for value in values):
+    if values is None or any(isinstance(value, str) and not storable(value) for value in values):
         return _UNKNOWN
     vague = nullable and any(value is None or value == "" for value in values)
     texts = [value for value in values if isinstance(value, str)] + ([""] if vague else [])
@@ -151,7 +152,7 @@ def _equal_text(compare: Compare, *, nullable: bool) -> Native:
 def _contained(field: Any, value: object, *, nullable: bool) -> Native:
     if not isinstance(value, str):
         return _exact(never())
-    if not value or not _storable(value):
+    if not value or not storable(value):
         return Native(None, exact=not value and not nullable)
     return _exact(field.contains(value))
 
@@ -163,7 +164,8 @@ def _values(compare: Compare) -> list[Any] | None:
     return values if all(isinstance(value, plain) for value in values) else None
 
 
-def _storable(value: str) -> bool:
+def storable(value: str) -> bool:
+    """Whether a text can be in a table at all."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -247,7 +249,7 @@ def _tags(compare: Compare) -> Native:
         case "eq" | "contains" | "in":
             values = _values(compare)
             texts = [found for found in values or () if isinstance(found, str)]
-            if values is None or len(texts) > _MANY_TAGS or not all(map(_storable, texts)):
+            if values is None or len(texts) > _MANY_TAGS or not all(map(storable, texts)):
                 return _UNKNOWN
             found = [field.contains(marked_tag(text)) for text in texts]
             return _exact(_tree(found, lambda one, two: one | two) if found else never())

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from memplug.backends.batch import check_versions, checked_batch
 from memplug.backends.lancedb.rows import encoded
+from memplug.backends.lancedb.steady import steadily
 from memplug.backends.lancedb.where import among
-from memplug.exceptions import MemplugError
+from memplug.exceptions import BackendError, EmbedderMismatch, MemplugError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from memplug.backends.lancedb.catalog import Catalog
     from memplug.backends.lancedb.session import Session
     from memplug.backends.lancedb.tier import Tier
+    from memplug.plugins.protocols import StoreProfile
     from memplug.values.item import Record
 
 #: From so many new memories on, a batch goes straight to the large table.
@@ -32,6 +34,7 @@ class _Ticket:
 
     records: list[Record]
     rows: pa.Table
+    profile: StoreProfile
     done: bool = False
     error: BaseException | None = None
 
@@ -58,30 +61,40 @@ class Committer:
         if not batch:
             return
         batch = [replace(record, item=replace(record.item, valid_to=None)) for record in batch]
-        ticket = _Ticket(batch, encoded(batch, profile.dimension))
+        ticket = _Ticket(batch, encoded(batch, profile.dimension), profile)
         with self._queueing:
             self._queue.append(ticket)
-        with self._leading:
-            if not ticket.done:
-                self._lead()
+        try:
+            with self._leading:
+                if not ticket.done:
+                    steadily(self._lead)
+        finally:
+            self._withdraw(ticket)
         if ticket.error is not None:
             raise ticket.error
+        if not ticket.done:
+            raise BackendError("the commit was not written", hint="commit it again")
+
+    def _withdraw(self, ticket: _Ticket) -> None:
+        """Takes back a batch whose caller was interrupted before anybody began with it."""
+        with self._queueing:
+            if ticket in self._queue:
+                self._queue.remove(ticket)
 
     def _lead(self) -> None:
-        """Writes everything that waits: the caller's own batch and those of threads that came meanwhile."""
+        """Writes everything that waits: the caller's own batch and those of threads that came meanwhile.
+
+        What goes wrong is each batch's own: one that was written does not fail because a later one did.
+        """
         with self._queueing:
             waiting, self._queue = self._queue, []
         try:
             with self.session.writing.held():
                 self._write(waiting)
-        except BaseException as error:  # every waiting thread has to learn of it, also of a KeyboardInterrupt
+        except BaseException as error:  # noqa: BLE001 - raised in every waiting thread by `commit`
             for ticket in waiting:
                 if not ticket.done:
-                    ticket.error = error
-            raise
-        finally:
-            for ticket in waiting:
-                ticket.done = True
+                    ticket.error, ticket.done = error, True
 
     def _write(self, waiting: list[_Ticket]) -> None:
         catalog = self.session.catalog()
@@ -89,6 +102,7 @@ class Committer:
         small: list[_Ticket] = []
         for ticket in waiting:
             try:
+                _check_profile(ticket.profile, catalog.pointer.profile)
                 check_versions(ticket.records, highest)
             except MemplugError as error:
                 ticket.error, ticket.done = error, True
@@ -114,7 +128,7 @@ class Committer:
 
 def highest_versions(catalog: Catalog, ids: Iterable[str]) -> dict[str, int]:
     """The highest version of each id that exists. The write lock must be held."""
-    catalog.overlay.refresh()
+    catalog.overlay.refresh(certain=True)
     tops = catalog.overlay.tops()
     wanted = list(ids)
     found = {id_: tops[id_] for id_ in wanted if id_ in tops}
@@ -123,6 +137,18 @@ def highest_versions(catalog: Catalog, ids: Iterable[str]) -> dict[str, int]:
         rows = catalog.memories.scan(among("id", missing[start : start + _CHUNK]), ["id", "version"])
         found |= dict(zip(rows.column("id").to_pylist(), rows.column("version").to_pylist(), strict=True))
     return found
+
+
+def _check_profile(made: StoreProfile, found: StoreProfile) -> None:
+    """Refuses a batch that was made for the store as it was before a rebuild.
+
+    Raises:
+        EmbedderMismatch: It was.
+    """
+    if made != found:
+        raise EmbedderMismatch(
+            f"the store was rebuilt with {found.embedder!r} while this commit, made with {made.embedder!r}, was waiting"
+        )
 
 
 def _bulky(records: list[Record]) -> bool:

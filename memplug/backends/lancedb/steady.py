@@ -1,0 +1,45 @@
+"""Finishing a step of LanceDB before an interruption goes on.
+
+LanceDB works in threads of its own. A Ctrl-C or an alarm only ends the waiting for them, so that a lock would be let
+go of while the write that it protects is still under way. Python delivers signals to the main thread alone.
+"""
+
+from __future__ import annotations
+
+import _thread
+import threading
+from concurrent.futures import Future, wait
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+
+def steadily(step: Callable[[], T]) -> T:
+    """Runs a step where no signal reaches it; what interrupts the caller is raised once the step has ended."""
+    if threading.get_ident() != threading.main_thread().ident:
+        return step()
+    task: Future[T] = Future()
+    try:
+        # Not `Thread.start`, which an interruption leaves half done, with noise.
+        _thread.start_new_thread(_work, (task, step))
+        return task.result()
+    except RuntimeError:
+        if not task.cancel():
+            raise
+        return step()  # there can be no further thread: too many, or the interpreter is ending
+    except BaseException:
+        if not task.cancel():
+            wait([task])
+        raise
+
+
+def _work(task: Future[T], step: Callable[[], T]) -> None:
+    if not task.set_running_or_notify_cancel():
+        return
+    try:
+        task.set_result(step())
+    except BaseException as error:  # noqa: BLE001 - raised again by `Future.result`, in the thread that asked
+        task.set_exception(error)
