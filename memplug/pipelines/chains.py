@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from memplug.exceptions import MalformedInput, VersionConflict
 from memplug.pipelines.codec import same
 from memplug.pipelines.identity import imported_id, keyed_id
-from memplug.values.item import MemoryItem, Record
+from memplug.pipelines.versions import tombstone
 from memplug.values.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
+
+    from memplug.values.item import MemoryItem, Record
 
 #: How far ahead of ours the clock may be that dated a version. Later ones would stand first in every list for ever.
 _AHEAD = timedelta(days=1)
@@ -41,19 +43,7 @@ def check_chain(records: Sequence[Record], now: datetime) -> None:
 
 def _is_bare(record: Record) -> bool:
     """Whether a deletion says whose and since when, and nothing else: no guard ever looks at one."""
-    item = record.item
-    ids: dict[str, Any] = dict(item.ids)
-    bare = MemoryItem(
-        id=item.id,
-        kind=item.kind,
-        text="",
-        created_at=item.created_at,
-        updated_at=item.updated_at,
-        version=item.version,
-        deleted=True,
-        **ids,
-    )
-    return item == bare and not record.context and not record.identity
+    return record.item == tombstone(record).item and not record.context and not record.identity
 
 
 def _check_times(items: Sequence[MemoryItem], latest: datetime) -> None:

@@ -10,11 +10,10 @@ from memplug.exceptions import ConfigError, MalformedInput, NotFound, VersionCon
 from memplug.pipelines.guarding import guarded
 from memplug.pipelines.identity import item_identity
 from memplug.pipelines.indexing import index
-from memplug.pipelines.versions import check_version, following
+from memplug.pipelines.versions import check_version, following, tombstone
 from memplug.safety.labels import check_metadata, check_moment, check_tags
 from memplug.safety.text import clean
 from memplug.store import View
-from memplug.values.item import MemoryItem, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from memplug.plugins.manager import PluginManager
     from memplug.plugins.protocols import Embedder
     from memplug.store import Store
+    from memplug.values.item import MemoryItem, Record
     from memplug.values.limits import Limits
     from memplug.values.scope import Scope
 
@@ -97,7 +97,7 @@ class Editor:
             check_version(f"memory {id_!r}", records[-1], records[-1].version, version)
             self._erase([id_])
             return
-        gone = self._append(id_, scope, version, _tombstone)
+        gone = self._append(id_, scope, version, tombstone)
         self.plugins.notify("on_delete", items=[gone.item])
 
     def delete_all(self, scope: Scope, *, erase: bool) -> int:
@@ -118,7 +118,7 @@ class Editor:
 
     def _hide(self, records: Sequence[Record]) -> int:
         """One commit for a page; memories that somebody changed meanwhile come with the next page."""
-        gone = [following(_tombstone(record), record, self.store.clock()) for record in records]
+        gone = [following(tombstone(record), record, self.store.clock()) for record in records]
         try:
             self.store.commit(gone, {})
         except VersionConflict:
@@ -135,7 +135,7 @@ class Editor:
         backend.release_media(sorted(digests))
         self.turns.forget()
         last = {record.id: record for record in versions}
-        self.plugins.notify("on_delete", items=[_tombstone(record).item for record in last.values()])
+        self.plugins.notify("on_delete", items=[tombstone(record).item for record in last.values()])
 
     def _append(self, id_: str, scope: Scope | None, version: int | None, change: Callable[[Record], Record]) -> Record:
         def attempt() -> Record:
@@ -168,25 +168,6 @@ def _changed(current: Record, fields: Mapping[str, Any]) -> Record:
     item = replace(current.item, **fields)
     said = {"text", "occurred_at"} & fields.keys()
     return replace(current, item=item, identity=item_identity(item) if said else current.identity)
-
-
-def _tombstone(current: Record) -> Record:
-    """The version that is a deletion. It says whose and since when, and holds nothing of the content."""
-    old = current.item
-    item = MemoryItem(
-        id=old.id,
-        kind=old.kind,
-        text="",
-        created_at=old.created_at,
-        updated_at=old.updated_at,
-        version=old.version,
-        deleted=True,
-        user_id=old.user_id,
-        agent_id=old.agent_id,
-        run_id=old.run_id,
-        bucket=old.bucket,
-    )
-    return Record(item=item)
 
 
 def _words(text: object) -> str:

@@ -10,12 +10,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from memplug.exceptions import VersionConflict
+from memplug.values.item import MemoryItem, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
-
-    from memplug.values.item import Record
 
 T = TypeVar("T")
 
@@ -46,6 +45,25 @@ def following(record: Record, previous: Record, now: datetime, *, reborn: bool =
         valid_to=None,
     )
     return replace(record, item=item)
+
+
+def tombstone(current: Record) -> Record:
+    """The version that is a deletion. It says whose and since when, and holds nothing of the content."""
+    old = current.item
+    item = MemoryItem(
+        id=old.id,
+        kind=old.kind,
+        text="",
+        created_at=old.created_at,
+        updated_at=old.updated_at,
+        version=old.version,
+        deleted=True,
+        user_id=old.user_id,
+        agent_id=old.agent_id,
+        run_id=old.run_id,
+        bucket=old.bucket,
+    )
+    return Record(item=item)
 
 
 @dataclass(frozen=True, slots=True)
