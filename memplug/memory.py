@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import zipfile
 from collections.abc import Collection
 from contextlib import closing
 from datetime import UTC, datetime
@@ -13,10 +12,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self, Unpack
 
 from memplug.engine import open_engine
 from memplug.exceptions import ConfigError, InputTooLarge, MalformedInput, NotFound
-from memplug.pipelines.bulk import LineImporter
 from memplug.pipelines.doctor import Doctor, Report
 from memplug.pipelines.editing import KEEP, Change, Keep
 from memplug.pipelines.identity import keyed_id
+from memplug.pipelines.moving import Mover
 from memplug.pipelines.transfer import Exporter, ExportReport, Importer, ImportReport
 from memplug.safety.labels import check_key, check_moment
 from memplug.settings import Settings, allowed_hosts, resolved_location
@@ -63,7 +62,7 @@ class Memory:
             ``"normal"`` survives a killed process.
         keep_location: Keep where a picture was taken in its metadata. Off: where somebody was is nobody's business.
         allow_hosts: Hosts in the private network that URLs in input may name. Public hosts need no entry.
-        options: Settings for the backend, such as the storage options of an object store.
+        options: Settings for the backend; for an object store ``storage_options`` and ``lease_seconds``.
         clock: Gives the present moment; for tests.
 
     Raises:
@@ -215,6 +214,9 @@ class Memory:
         **ids: Unpack[ScopeIds],
     ) -> None:
         """Deletes a memory: gone from every read at once, kept in `history`, and restorable.
+
+        An erasure that fails is finished by calling it again, also where that finds no memory any more; one whose
+        process was killed, by `maintain`.
 
         Args:
             id: The memory's id.
@@ -455,35 +457,41 @@ class Memory:
         self,
         path: str | os.PathLike[str],
         *,
+        format: Literal["memplug", "jsonl", "mem0", "chatgpt", "claude"] | None = None,  # noqa: A002
+        branches: Literal["current", "all"] = "current",
         progress: Callable[[int, int, str], None] | None = None,
         **ids: Unpack[ScopeIds],
     ) -> ImportReport:
-        """Brings in what `export` wrote, or messages as JSON Lines (see `memplug.pipelines.bulk`).
+        """Brings in what `export` wrote, JSON Lines (see `memplug.pipelines.bulk`), or what another system exported.
 
-        Running it again passes over what is there already, so an import that was cut off is simply repeated.
+        Running it again passes over what is there already, so an import that was cut off is simply repeated, and a
+        later export of the same account brings what is new or changed.
 
         Args:
-            path: The file; a ZIP is an archive, everything else JSON Lines.
-            user_id, agent_id, run_id, bucket: For an archive: make the memories this scope's own instead of
-                their old one's. For lines: the scope that they lie in; a line may narrow it, never leave it.
+            path: The file: an archive, JSON Lines, mem0's `get_all` as JSON; ChatGPT's or Claude's export as the ZIP
+                that was downloaded, unpacked, or its ``conversations.json``.
+            user_id, agent_id, run_id, bucket: For an archive: make the memories this scope's own instead of their old
+                one's; what lies inside it stays as it is. For lines: the scope that they lie in; a line may narrow it,
+                never leave it. For mem0: ids to take instead of the memories' own. For conversations: whose they are.
+            format: What the file is; found out by what stands in it where left out.
+            branches: Of conversations: the branch that was seen last, or also what was edited away.
             progress: Told what is done, what there is, and what is being done.
+
+        Returns:
+            How many memories were added, updated or unchanged, what was rejected and why, and what was left out.
 
         Raises:
             MalformedInput, UnsafeInput: The file as a whole cannot be read; single memories are rejected alone.
+            ScopeError: Conversations of another system, and no scope.
         """
-        scope = optional_scope(ids)
-        file = Path(path)
-        if file.is_file() and zipfile.is_zipfile(file):
-            importer = Importer(
-                store=self.engine.store,
-                plugins=self.engine.plugins,
-                embedder=self.engine.embedder,
-                limits=self.settings.limits,
-            )
-            report = importer.load(file, scope, progress)
-            self.engine.turns.forget()
-            return report
-        return LineImporter(self.engine.ingest).load(file, scope, progress)
+        importer = Importer(
+            store=self.engine.store,
+            plugins=self.engine.plugins,
+            embedder=self.engine.embedder,
+            limits=self.settings.limits,
+        )
+        mover = Mover(ingest=self.engine.ingest, importer=importer)
+        return mover.load(Path(path), optional_scope(ids), progress, format_=format, branches=branches)
 
     def doctor(self, *, repair: bool = False, progress: Callable[[int, int, str], None] | None = None) -> Report:
         """Examines the whole store: versions, originals, words, embedder.

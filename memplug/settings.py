@@ -35,7 +35,7 @@ class Settings:
         keep_location: Keep where a picture was taken, if its file says so.
         allow_hosts: Hosts inside the private network that URLs in input may name (``127.0.0.1``,
             ``media.local:8000``). Default: ``MEMPLUG_ALLOW_HOSTS``, separated by commas, else none.
-        options: Settings for the backend, such as the storage options of an object store.
+        options: Settings for the backend; for an object store ``storage_options`` and ``lease_seconds``.
         clock: The present moment; tests give their own.
     """
 
@@ -47,7 +47,7 @@ class Settings:
     sync: Literal["normal", "full"] = "normal"
     keep_location: bool = False
     allow_hosts: Collection[str] = ()
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)  # there may be credentials among them
     clock: Callable[[], datetime] | None = None
 
     def __post_init__(self) -> None:

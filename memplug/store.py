@@ -134,7 +134,8 @@ class Store:
 
     def pages(self, scope: Scope, *, batch: int = 1_000) -> Iterator[list[Record]]:
         """All current records of a scope, in batches."""
-        return self._paged(self._where(View(scope=scope)), batch=batch)
+        for records in self._paged(self._where(View(scope=scope)), batch=batch):
+            yield [_inside(record, scope) for record in records]
 
     def everything(self, *, batch: int = 1_000, vectors: bool = False) -> Iterator[list[Record]]:
         """All current records of all scopes, in batches: for upkeep of the whole store, never for a user's call."""

@@ -27,7 +27,18 @@ def checked_batch(records: Sequence[Record], profile: StoreProfile) -> list[Reco
     """
     if len({record.id for record in records}) != len(records):
         raise MalformedInput("one commit holds two versions of the same memory", hint="commit them one after the other")
+    if _sound([record.vector for record in records if record.vector is not None], profile):
+        return list(records)
     return [_checked_record(record, profile) for record in records]
+
+
+def _sound(vectors: Sequence[NDArray[np.float32]], profile: StoreProfile) -> bool:
+    """Whether `_checked_record` would find nothing, looked at together, which takes a tenth of the time."""
+    form = (profile.dimension,), np.dtype(np.float32)
+    if any((getattr(vector, "shape", None), getattr(vector, "dtype", None)) != form for vector in vectors):
+        return False
+    matrix = np.stack(vectors) if vectors else np.ones((1, profile.dimension), np.float32)
+    return bool(np.isfinite(matrix).all() and matrix.any(axis=1).all())
 
 
 def _checked_record(record: Record, profile: StoreProfile) -> Record:

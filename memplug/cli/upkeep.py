@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,7 @@ from memplug.cli.documents import error_document
 from memplug.cli.failures import OK, STORE_FAILED, exit_code_of_several
 from memplug.cli.files import refuse_existing
 from memplug.cli.progress import progress
+from memplug.pipelines.foreign.formats import FORMATS
 
 if TYPE_CHECKING:
     from memplug.cli.invocation import Invocation
@@ -53,22 +54,30 @@ def export(invocation: Invocation, *, path: Path, force: bool, ids: ScopeIds) ->
 
 @command("import")
 @click.argument("path", metavar="FILE", type=_PATH)
+@click.option("--from", "format_", type=click.Choice(FORMATS), help="What the file is. Default: found out by itself.")
+@click.option("--all-branches", is_flag=True, help="Of conversations, also take what was edited away.")
 @typed_scope_options
-def import_(invocation: Invocation, *, path: Path, ids: ScopeIds) -> None:
-    """Bring in an export, or JSON Lines.
+def import_(invocation: Invocation, *, path: Path, format_: Any, all_branches: bool, ids: ScopeIds) -> None:
+    """Bring in an export of memplug, mem0, ChatGPT or Claude, or JSON Lines.
 
-    Running it again adds nothing twice. For a ZIP, a scope makes the memories that scope's own; for lines, it is
-    the scope of lines that name none.
+    Running it again adds nothing twice, and a later export adds what is new. An export of ChatGPT or Claude is the
+    ZIP that was downloaded, or what it unpacks to; --user says whose it is. For memplug's own, a scope makes the
+    memories that scope's own; for mem0's it replaces their ids; for lines it is that of lines that name none.
     """
+    branches: Any = "all" if all_branches else "current"
     with invocation.open() as memory, progress(invocation, "importing") as advance:
-        report = memory.import_(path, progress=advance, **ids)
+        report = memory.import_(path, format=format_, branches=branches, progress=advance, **ids)
     errors = [rejection.error for rejection in report.rejected]
     code = exit_code_of_several(errors, done=report.added + report.updated + report.unchanged)
     document = {
         "added": report.added,
         "updated": report.updated,
         "unchanged": report.unchanged,
-        "rejected": [{"line": one.line, "error": error_document(one.error)} for one in report.rejected],
+        "rejected": [
+            {"line": one.line, "place": one.where, "error": error_document(one.error)} for one in report.rejected
+        ],
+        "left_out": dict(report.left_out),
+        "format": report.format,
     }
     invocation.answer(document, lambda screen: _show_import(screen, report), code=code)
 
@@ -119,9 +128,11 @@ def _show_import(screen: Screen, report: ImportReport) -> None:
     said = ", ".join(f"{count} {word}" for word, count in (*counts, ("rejected", len(report.rejected))))
     screen.line(("imported", "green"), f"  {said}")
     for rejection in report.rejected[:_SHOWN]:
-        screen.line(("rejected", "bold red"), f"  line {rejection.line}: {' '.join(str(rejection.error).split())}")
+        screen.line(("rejected", "bold red"), f"  {rejection.where}: {' '.join(str(rejection.error).split())}")
     if len(report.rejected) > _SHOWN:
         screen.line(f"          and {len(report.rejected) - _SHOWN} more; --json has them all")
+    for what, count in report.left_out.items():
+        screen.line(("left out", "yellow"), f"  {count} {what}")
 
 
 def _show_report(screen: Screen, report: Report, *, repair: bool) -> None:

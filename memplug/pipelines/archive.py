@@ -13,20 +13,20 @@ from __future__ import annotations
 import io
 import json
 import re
-import struct
 import zipfile
-import zlib
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from memplug.exceptions import InputTooLarge, MalformedInput, UnsafeInput
 from memplug.pipelines.identity import media_digest
 from memplug.pipelines.lines import RawLine, raw_lines
+from memplug.pipelines.zips import check_directory, grows_too_much, opened_entry, opened_zip, too_tight
 from memplug.values.limits import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 FORMAT = "memplug-archive"
@@ -38,25 +38,8 @@ _COUNTS = ("memories", "versions", "media")
 LINE_BYTES = 8 * MIB
 #: The largest single original any input type takes by default (a document of 100 MB).
 MEDIA_BYTES = 100 * MIB
-#: What one original, and all of them together, may grow by when they are unpacked, and how much is free. memplug
-#: stores them as they are; other packers shrink texts to a tenth, and only a bomb comes out a thousand times as large.
-_RATIO, _FREE = 200, MIB
+#: What all originals together may grow by when they are unpacked, and how much is free; memplug does not pack them.
 _TOTAL_RATIO, _TOTAL_FREE = 20, 1_024 * MIB
-#: Encrypted, strongly encrypted, or with an encrypted directory.
-_ENCRYPTED = 0x1 | 0x40 | 0x2000
-_METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
-#: The reading side raises these for a damaged or hostile archive, depending on where it breaks.
-_BROKEN = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    RuntimeError,
-    NotImplementedError,
-    EOFError,
-    OSError,
-    ValueError,
-    OverflowError,
-)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,7 +88,7 @@ class ArchiveReader:
     def __init__(self, path: Path, *, media_bytes: int = MEDIA_BYTES) -> None:
         self._media_bytes = media_bytes
         with ExitStack() as stack:
-            self._file = _opened(path)
+            self._file = opened_zip(path)
             stack.callback(self._file.close)
             self._entries = _checked_entries(self._file.infolist(), path.stat().st_size)
             self.manifest = self._checked_manifest()
@@ -137,8 +120,8 @@ class ArchiveReader:
         info = self._entries[_MEDIA + digest]
         if info.file_size > self._media_bytes:
             raise InputTooLarge(f"media {digest} has {info.file_size} bytes; at most {self._media_bytes} are taken")
-        if info.file_size > _RATIO * info.compress_size + _FREE:
-            raise UnsafeInput(f"media {digest} is packed to less than a {_RATIO}th of its size")
+        if grows_too_much(info):
+            raise too_tight(f"media {digest}")
         with self._open(info.filename) as entry:
             data = entry.read(info.file_size + 1)
         if media_digest(data) != digest:
@@ -149,14 +132,8 @@ class ArchiveReader:
         """Lets go of the file."""
         self._file.close()
 
-    @contextmanager
-    def _open(self, name: str) -> Iterator[IO[bytes]]:
-        """An entry open for reading; however it is broken, it is one typed error."""
-        try:
-            with self._file.open(self._entries[name]) as entry:
-                yield entry
-        except _BROKEN as error:
-            raise MalformedInput(f"the archive's {name} is damaged: {error}") from error
+    def _open(self, name: str) -> AbstractContextManager[IO[bytes]]:
+        return opened_entry(self._file, self._entries[name])
 
     def _checked_manifest(self) -> dict[str, Any]:
         with self._open(_MANIFEST) as entry:
@@ -174,15 +151,6 @@ class ArchiveReader:
         return manifest
 
 
-def _opened(path: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(path)
-    except FileNotFoundError:
-        raise MalformedInput(f"there is no file {path.name!r}") from None
-    except _BROKEN as error:
-        raise MalformedInput(f"{path.name!r} is not a ZIP file: {error}") from error
-
-
 def _checked_entries(infos: list[zipfile.ZipInfo], size: int) -> dict[str, zipfile.ZipInfo]:
     """The entries by name.
 
@@ -190,28 +158,14 @@ def _checked_entries(infos: list[zipfile.ZipInfo], size: int) -> dict[str, zipfi
         infos: What the archive's directory says.
         size: Bytes of the whole file.
     """
+    check_directory(infos, size)
     entries = {info.filename: info for info in infos}
-    if len(entries) != len(infos):
-        raise UnsafeInput("the archive holds an entry twice")
     strange = [name for name in entries if name not in (_MANIFEST, _LINES) and not _MEDIA_NAME.fullmatch(name)]
     if strange:
         raise UnsafeInput(f"the archive holds an entry that memplug never writes: {strange[0][:80]!r}")
     if _MANIFEST not in entries or _LINES not in entries:
         raise MalformedInput("this is no memplug archive, or one whose export was not finished")
-    for info in infos:
-        _check_packing(info)
-    if sum(info.compress_size for info in infos) > size:
-        raise UnsafeInput("the archive's entries share their bytes, or say that there are more than there are")
     media = sum(info.file_size for name, info in entries.items() if name.startswith(_MEDIA))
     if media > _TOTAL_RATIO * size + _TOTAL_FREE:
         raise UnsafeInput(f"the archive has {size} bytes, and its media would come to {media}")
     return entries
-
-
-def _check_packing(info: zipfile.ZipInfo) -> None:
-    if info.flag_bits & _ENCRYPTED:
-        raise MalformedInput(f"the archive's {info.filename} is encrypted", hint="memplug writes no encrypted archives")
-    if info.compress_type not in _METHODS:
-        raise MalformedInput(
-            f"the archive's {info.filename} is packed by method {info.compress_type}", hint="pack it by deflate"
-        )

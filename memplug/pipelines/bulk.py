@@ -92,7 +92,14 @@ class _Tally:
                 self.counts["updated" if outcome.event == "updated" else "unchanged"] += 1
 
     def report(self) -> ImportReport:
-        return ImportReport(**self.counts, rejected=tuple(sorted(self.rejected, key=lambda one: one.line)))
+        rejected = tuple(sorted(self.rejected, key=lambda one: one.line))
+        return ImportReport(
+            added=self.counts["added"],
+            updated=self.counts["updated"],
+            unchanged=self.counts["unchanged"],
+            rejected=rejected,
+            format="jsonl",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,13 +57,16 @@ def _check_times(items: Sequence[MemoryItem], latest: datetime) -> None:
 
 
 def owned(records: Sequence[Record], scope: Scope | None) -> list[Record]:
-    """The versions as the scope's own, under an id that cannot meet the original's; None leaves them whose they are.
+    """The versions as the scope's own, under an id that cannot meet the original's.
+
+    None leaves them whose they are. So does a scope that they lie in already: under another id they would stand beside
+    themselves, where the scope's own export is brought back.
 
     Raises:
         MalformedInput: The memory has a key and another id than its key gives, so it would take another's place.
     """
     key = next((record.item.key for record in records if record.item.key is not None), None)
-    if scope is None:
+    if scope is None or scope.admits(records[0].item.ids):
         item = records[0].item
         if key is not None and item.id != keyed_id(Scope(**item.ids), key):
             raise MalformedInput(f"memory {item.id!r} is not the one that its key {key!r:.100} names in its scope")

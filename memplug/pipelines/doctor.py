@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from memplug.exceptions import NotFound
+from memplug.exceptions import BackendError, NotFound, StoreReadOnly
 from memplug.pipelines.identity import media_digest
 from memplug.pipelines.indexing import index
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from memplug.plugins.protocols import Embedder
+    from memplug.plugins.protocols import Embedder, ExaminedBackend, Finding
     from memplug.store import Store
     from memplug.values.item import Record
 
@@ -62,6 +62,7 @@ class _Findings:
     broken: list[str] = field(default_factory=list)
     unindexed: list[Record] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,13 +74,23 @@ class Doctor:
 
     def examine(self, *, repair: bool, progress: Progress | None) -> Report:
         """Checks the store; see `Memory.doctor`."""
-        findings = self._looked(progress)
-        orphans = self._orphans()
-        if repair:
+        self.store.backend.latest(())  # a store that is closed, or away, is no finding
+        findings = _Findings()
+        own, orphans = self._own(findings, repair=repair), list[str]()
+        try:
+            self._look_at_all(findings, progress)
+            orphans = self._orphans()
+        except BackendError as error:
+            findings.unreadable.append(str(error))
+        # What cannot be read may name media, so none of it counts as an orphan then.
+        if repair and not findings.unreadable:
             self.store.backend.release_media(orphans)
             self.store.backend.remove_media(findings.broken)
         return Report(
             checks=(
+                _check(
+                    "every memory can be read", findings.unreadable, "bring the store back from an export or backup"
+                ),
                 _check("embedder", [] if self._embedder_fits() else [self.store.backend.profile.embedder], "differs"),
                 _check("one current version per memory", findings.twice, "listed twice"),
                 _check("originals are there", findings.missing, "their bytes are gone; add the same file again"),
@@ -87,11 +98,24 @@ class Doctor:
                 _check("found by its words", [record.id for record in findings.unindexed], "run `memplug reindex`"),
                 _check("every step done", findings.unfinished, "pending or failed; see their error"),
                 _check("no original without memory", orphans, "takes room only", repaired=len(orphans) * repair),
+                *(_check(one.name, one.wrong, one.meaning, repaired=one.repaired) for one in own),
             )
         )
 
-    def _looked(self, progress: Progress | None) -> _Findings:
-        findings = _Findings()
+    def _own(self, findings: _Findings, *, repair: bool) -> Sequence[Finding]:
+        """What the backend says of its own files, where it looks at them; the repairs come before everything else."""
+        backend = self.store.backend
+        if not backend.capabilities.examination:
+            return ()
+        try:
+            return cast("ExaminedBackend", backend).examine(repair=repair)
+        except StoreReadOnly:
+            raise
+        except BackendError as error:
+            findings.unreadable.append(str(error))
+            return ()
+
+    def _look_at_all(self, findings: _Findings, progress: Progress | None) -> None:
         seen: set[str] = set()
         total = self.store.size()
         for page in self.store.everything(batch=_BATCH, vectors=True):
@@ -100,7 +124,6 @@ class Doctor:
             findings.memories += len(page)
             if progress:
                 progress(findings.memories, max(total, findings.memories), "examining")
-        return findings
 
     def _look(self, record: Record, findings: _Findings, seen: set[str]) -> None:
         if record.id in seen:

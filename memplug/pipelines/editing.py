@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from memplug.exceptions import ConfigError, MalformedInput, NotFound, VersionConflict
@@ -61,6 +61,8 @@ class Editor:
     turns: TurnCounter
     limits: Limits
     contention: Contention
+    #: Media of erasures that are not finished. A try after a failed one finds no rows that would tell.
+    _left: set[str] = field(default_factory=set, init=False, repr=False)
 
     def update(self, id_: str, change: Change, *, scope: Scope | None, version: int | None) -> MemoryItem:
         """Appends a version with the changes; see `Memory.update`."""
@@ -93,6 +95,7 @@ class Editor:
     def delete(self, id_: str, *, scope: Scope | None, version: int | None, erase: bool) -> None:
         """Hides a memory at once; with ``erase`` also removes all its versions and its media from disk."""
         if erase:
+            self._release()
             records = self.store.history(id_, scope)
             check_version(f"memory {id_!r}", records[-1], records[-1].version, version)
             self._erase([id_])
@@ -106,6 +109,7 @@ class Editor:
         Erasing also takes what was deleted or has expired before.
         """
         if erase:
+            self._release()
             ids = self.store.ids(scope)
             for start in range(0, len(ids), _PAGE):
                 self._erase(ids[start : start + _PAGE])
@@ -130,12 +134,18 @@ class Editor:
         """Rows first: a row whose media is gone would be a loss, media that no row names only takes room."""
         backend = self.store.backend
         versions = [record for id_ in ids for record in backend.versions(id_)]
-        digests = {digest for record in versions for digest in record.item.digests}
+        self._left.update(digest for record in versions for digest in record.item.digests)
         backend.erase(ids)
-        backend.release_media(sorted(digests))
+        self._release()
         self.turns.forget()
         last = {record.id: record for record in versions}
         self.plugins.notify("on_delete", items=[tombstone(record).item for record in last.values()])
+
+    def _release(self) -> None:
+        """Removes originals that no version names any more, also those that an erasure which failed left behind."""
+        if left := sorted(self._left):
+            self.store.backend.release_media(left)
+            self._left.difference_update(left)
 
     def _append(self, id_: str, scope: Scope | None, version: int | None, change: Callable[[Record], Record]) -> Record:
         def attempt() -> Record:

@@ -51,6 +51,11 @@ def content_id(scope: Scope, identity: str, occurrence: int) -> str:
 
     ``occurrence`` tells apart a turn that one conversation holds several times ("Bye!"), and content that came
     back after its first memory was changed into something else.
+
+    The other way round, content that a memory was changed *into* is no duplicate of it when it is added: a correction
+    is said about one memory, and what somebody says in a conversation stays a turn of its own, with its own time and
+    place. Who wants one memory that both lead to gives it a key. (To know it, each `add` would have to search the
+    scope for its words, which costs more than the `add` itself.)
     """
     return _digest([scope.ids, "content", identity, occurrence])
 

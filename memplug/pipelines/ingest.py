@@ -37,6 +37,16 @@ _NEW = frozenset({"added", "pending"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Prepared:
+    """One input that is ready to be stored."""
+
+    drafts: list[Draft]
+    rejected: list[Outcome]
+    parsed: Parsed
+    request: AddRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ingest:
     """The way in."""
 
@@ -57,7 +67,31 @@ class Ingest:
                 holds the outcomes of all.
             MemplugError: The store or a guard failed; nothing was stored.
         """
-        parsed = self.parser.parse(request)
+        return self.take([(self.parser.parse(request), request)])[0]
+
+    def take(self, inputs: Sequence[tuple[Parsed, AddRequest]]) -> list[AddResult]:
+        """Stores what was parsed already, in one commit; see `add`.
+
+        Args:
+            inputs: What was parsed with its request. Their scopes all differ.
+        """
+        prepared = [self._prepared(parsed, request) for parsed, request in inputs]
+
+        def attempt() -> list[list[Plan]]:
+            return self._attempted(prepared)
+
+        once = any(request.version is not None for _, request in inputs)
+        plans = attempt() if once else self.contention.settled(attempt)
+        stored = [plan.record.item for found in plans for plan in found if plan.record is not None]
+        self.plugins.notify("after_add", items=stored)
+        return [self._result(one, found) for one, found in zip(prepared, plans, strict=True)]
+
+    def _prepared(self, parsed: Parsed, request: AddRequest) -> _Prepared:
+        """Describes, guards and extracts.
+
+        Raises:
+            InputRejected: Nothing is left of it.
+        """
         describe = self.describing.described if request.wait else self.describing.postponed
         drafts = [describe(draft) for draft in parsed.drafts]
         kept = self.plugins.guard(drafts, request.scope)
@@ -65,14 +99,10 @@ class Ingest:
         if not kept and rejected:
             raise _refusal(rejected)
         drafts = [*kept, *self._extracted(kept, request)]
+        return _Prepared(drafts=drafts, rejected=rejected, parsed=parsed, request=request)
 
-        def attempt() -> list[Plan]:
-            return self._attempted(drafts, parsed, request)
-
-        plans = attempt() if request.version is not None else self.contention.settled(attempt)
-        stored = [plan.record.item for plan in plans if plan.record is not None]
-        self.plugins.notify("after_add", items=stored)
-        outcomes = [*rejected, *(plan.outcome() for plan in plans)]
+    def _result(self, prepared: _Prepared, plans: Sequence[Plan]) -> AddResult:
+        outcomes = [*prepared.rejected, *(plan.outcome() for plan in plans)]
         return AddResult(
             outcomes=tuple(sorted(outcomes, key=lambda outcome: outcome.part)), task_id=self._left_to_do(plans)
         )
@@ -94,21 +124,27 @@ class Ingest:
             log.exception("a guard refused %d extracted drafts; what they were drawn from is stored", len(found))
             return []
 
-    def _attempted(self, drafts: Sequence[Draft], parsed: Parsed, request: AddRequest) -> list[Plan]:
+    def _attempted(self, prepared: Sequence[_Prepared]) -> list[list[Plan]]:
         """Plans, embeds and commits, once.
 
         Raises:
             VersionConflict: Another writer came first.
         """
-        plans = Planner(store=self.store).plan(drafts, request)
-        plans = self._indexed(self._numbered(plans, parsed, request))
-        media = {digest: read for plan in plans for digest, read in _originals(plan.draft)}
-        self.store.commit([plan.record for plan in plans if plan.record is not None], media)
-        return plans
+        planned = Planner(store=self.store).plan([(one.drafts, one.request) for one in prepared])
+        numbered = [
+            self._numbered(found, one.parsed, one.request) for found, one in zip(planned, prepared, strict=True)
+        ]
+        plans = iter(self._indexed([plan for found in numbered for plan in found]))
+        done = [[next(plans) for _ in found] for found in numbered]
+        flat = [plan for found in done for plan in found]
+        media = {digest: read for plan in flat for digest, read in _originals(plan.draft)}
+        self.store.commit([plan.record for plan in flat if plan.record is not None], media)
+        return done
 
     def _numbered(self, plans: Sequence[Plan], parsed: Parsed, request: AddRequest) -> list[Plan]:
         """Gives new turns of a conversation their place in it; parts of one message share one."""
-        fresh = sorted({parsed.message_of(plan.draft) for plan in plans if plan.event in _NEW})
+        turns = [plan for plan in plans if plan.event in _NEW and plan.draft.origin is None]
+        fresh = sorted({parsed.message_of(plan.draft) for plan in turns})
         if not fresh or (request.scope.run_id is None and len(parsed.messages) == 1):
             return list(plans)
         first = self.turns.take(request.scope, len(fresh)) if request.scope.run_id is not None else 0
@@ -138,7 +174,8 @@ def _tried(extractor: Extractor, drafts: Sequence[Draft], request: AddRequest) -
 
 
 def _placed(plan: Plan, position: int | None) -> Plan:
-    if plan.record is None or plan.event not in _NEW or position is None:
+    if plan.record is None or plan.event not in _NEW or position is None or plan.draft.origin is not None:
+        # What is imported brings its place along, or has none.
         return plan
     item = plan.record.item
     return replace(

@@ -15,6 +15,8 @@ from memplug.safety.labels import Labels, check_labels
 from memplug.values.outcome import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from memplug.plugins.manager import PluginManager
     from memplug.plugins.protocols import InputType, ParseContext
     from memplug.safety.fetch import Fetcher
@@ -67,6 +69,10 @@ class Parser:
             kind=request.kind,
             limits=self.context.limits,
         )
+        return self.parsed(parts, labels)
+
+    def parsed(self, parts: Iterable[Part | Refused], labels: Labels) -> Parsed:
+        """Drafts of parts that were made out already, with what is said about all of them."""
         parsed = Parsed(drafts=[], rejected=[], messages={})
         for part in parts:
             try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from memplug.exceptions import ScopeError
-from memplug.pipelines.identity import content_id, draft_identity, keyed_id, media_digest
+from memplug.pipelines.identity import content_id, draft_identity, imported_id, keyed_id, media_digest
 from memplug.pipelines.versions import TICK, check_version, following
 from memplug.values.item import MediaRef, MemoryItem, Record, Status
 from memplug.values.outcome import Event, Outcome
@@ -60,26 +60,34 @@ class Planner:
 
     store: Store
 
-    def plan(self, drafts: Sequence[Draft], request: AddRequest) -> list[Plan]:
-        """One plan per draft, in their order.
+    def plan(self, inputs: Sequence[tuple[Sequence[Draft], AddRequest]]) -> list[list[Plan]]:
+        """For each input one plan per draft, in their order.
+
+        Args:
+            inputs: Drafts with their requests, whose scopes all differ.
 
         Raises:
-            VersionConflict: The request names a version that is not the current one.
+            VersionConflict: A request names a version that is not the current one.
             ScopeError: The place of its key is taken by another scope's memory.
         """
-        ids, latest = self._placed(drafts, request)
+        ids, latest = self._placed(inputs)
         now = self.store.clock()
-        plans = []
-        for number, (draft, id_) in enumerate(zip(drafts, ids, strict=True)):
-            # Strictly rising times keep the order of one add when it is listed by time.
-            moment = now + number * TICK
-            plans.append(_decide(draft, id_, latest.get(id_), request, moment))
+        plans: list[list[Plan]] = []
+        number = 0
+        for drafts, request in inputs:
+            plans.append([])
+            for draft in drafts:
+                # Strictly rising times keep the order of one add when it is listed by time.
+                moment = now + number * TICK
+                plans[-1].append(_decide(draft, ids[number], latest.get(ids[number]), request, moment))
+                number += 1
         return plans
 
-    def _placed(self, drafts: Sequence[Draft], request: AddRequest) -> tuple[list[str], dict[str, Record]]:
+    def _placed(self, inputs: Sequence[tuple[Sequence[Draft], AddRequest]]) -> tuple[list[str], dict[str, Record]]:
         """An id for each draft, and the latest versions of all of them."""
-        occurrences: Counter[str] = Counter()
-        identities = [draft_identity(draft) for draft in drafts]
+        drafts = [(draft, request) for found, request in inputs for draft in found]
+        occurrences: Counter[tuple[Scope, str]] = Counter()
+        identities = [(request.scope, draft_identity(draft)) for draft, request in drafts]
         numbers = []
         for identity in identities:
             numbers.append(occurrences[identity])
@@ -89,12 +97,14 @@ class Planner:
         open_ = list(range(len(drafts)))
         while open_:
             for index in open_:
-                ids[index] = _id(drafts[index], identities[index], numbers[index], request)
+                draft, request = drafts[index]
+                ids[index] = _id(draft, identities[index][1], numbers[index], request)
             latest |= self.store.backend.latest([ids[index] for index in open_])
             open_ = [
                 index
                 for index in open_
-                if drafts[index].key is None and _taken(latest.get(ids[index]), identities[index], request.scope)
+                if not drafts[index][0].named
+                and _taken(latest.get(ids[index]), identities[index][1], identities[index][0])
             ]
             for index in open_:
                 numbers[index] += occurrences[identities[index]]
@@ -104,6 +114,8 @@ class Planner:
 def _id(draft: Draft, identity: str, occurrence: int, request: AddRequest) -> str:
     if draft.key is not None:
         return keyed_id(request.scope, draft.key)
+    if draft.origin is not None:
+        return imported_id(request.scope, draft.origin)
     return content_id(request.scope, identity, occurrence)
 
 
@@ -121,7 +133,7 @@ def _foreign(record: Record, scope: Scope) -> bool:
 
 def _decide(draft: Draft, id_: str, previous: Record | None, request: AddRequest, moment: datetime) -> Plan:
     if previous is not None and _foreign(previous, request.scope):
-        raise ScopeError(f"the place of key {draft.key!r} is taken by a memory of another scope")
+        raise ScopeError(f"the place of key {draft.key or draft.origin!r} is taken by a memory of another scope")
     ended = previous is None or previous.item.deleted or _expired(previous, moment)
     if draft.key is not None:
         current = 0 if previous is None or ended else previous.version
@@ -133,9 +145,9 @@ def _decide(draft: Draft, id_: str, previous: Record | None, request: AddRequest
     if ended:
         fresh = following(fresh, previous, moment, reborn=True)
         return Plan(draft=draft, id=id_, event=new, record=fresh, previous=previous)
-    fresh = _placed_as(previous, fresh) if draft.key is not None else _merged(fresh, previous)
+    fresh = _placed_as(previous, fresh) if draft.named else _merged(fresh, previous)
     if _same(fresh, previous):
-        event: Event = "unchanged" if draft.key is not None else "duplicate"
+        event: Event = "unchanged" if draft.named else "duplicate"
         return Plan(draft=draft, id=id_, event=event, record=None, previous=previous)
     fresh = following(fresh, previous, moment)
     return Plan(draft=draft, id=id_, event="updated", record=fresh, previous=previous)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from memplug.plugins.hookspecs import Register
     from memplug.plugins.protocols import Backend, BackendRequest, Embedder, InputType, Ranker
 
-#: LanceDB opens all of these by itself; a plain path is ``lancedb`` too.
+#: A plain path is ``lancedb`` too; ``db`` is here to be refused with a hint at what to use instead.
 _LANCEDB_SCHEMES = ("lancedb", "s3", "gs", "az", "db")
 
 

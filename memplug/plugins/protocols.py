@@ -195,14 +195,14 @@ class BackendRequest:
             whatever is there and fails where nothing is.
         read_only: Refuse every write, and work on a folder that cannot be written.
         sync: ``full`` makes each commit survive a power cut as far as the file system promises.
-        options: Further settings that only this backend knows.
+        options: Further settings that only this backend knows. Not shown by ``repr``: there may be credentials.
     """
 
     location: str
     profile: StoreProfile | None
     read_only: bool = False
     sync: Literal["normal", "full"] = "normal"
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,11 +246,13 @@ class Capabilities:
         erasure: `Backend.erase` leaves no byte of the content anywhere it controls.
         maintenance: `Backend.maintain` does something.
         several_processes: Several processes may have the same store open.
+        examination: It is an `ExaminedBackend`.
     """
 
     erasure: bool = True
     maintenance: bool = False
     several_processes: bool = False
+    examination: bool = False
 
 
 class Backend(Protocol):
@@ -370,4 +372,33 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Stops background work and lets go of files. Further calls fail; a second close does nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that a backend looked at in its own files.
+
+    Args:
+        name: What.
+        wrong: What is wrong, by id or name; empty where nothing is.
+        meaning: What that means for whoever uses the store.
+        repaired: How many of these were repaired.
+    """
+
+    name: str
+    wrong: tuple[str, ...]
+    meaning: str
+    repaired: int = 0
+
+
+class ExaminedBackend(Backend, Protocol):
+    """A backend with things of its own to look at when a store is examined; see `Capabilities.examination`."""
+
+    def examine(self, *, repair: bool) -> Sequence[Finding]:
+        """Looks at what no other call shows: indexes, rows written twice, leftovers.
+
+        Args:
+            repair: Also repair what can be repaired without losing anything; else nothing is written.
+        """
         ...

@@ -76,6 +76,8 @@ class Draft:
         media: The original, where there is one.
         content_type: MIME type.
         key: The caller's name for it; only one draft of an `add` may carry it.
+        origin: What it is called in the system that it is imported from; names its place as a key does, and is
+            neither shown nor searched.
         tags, metadata, occurred_at, expires_at: See `MemoryItem`.
         source: See `MemoryItem`.
         error: Why a step could not finish; the memory is stored all the same, with status ``failed``.
@@ -90,6 +92,7 @@ class Draft:
     media: Media | None = None
     content_type: str = "text/plain"
     key: str | None = None
+    origin: str | None = None
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     occurred_at: datetime | None = None
@@ -97,3 +100,8 @@ class Draft:
     source: Provenance = field(default_factory=Provenance)
     error: str | None = None
     pending: bool = False
+
+    @property
+    def named(self) -> bool:
+        """Whether its place has a name, so that other content there is a new version of the same memory."""
+        return self.key is not None or self.origin is not None

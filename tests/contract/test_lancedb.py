@@ -282,8 +282,11 @@ def test_refusals(store: Backend, tmp_path: Path) -> None:
     assert not (tmp_path / "nothing").exists()
     with pytest.raises(EmbedderMismatch, match=r"contract.*other.*memplug reindex"):
         opened(tmp_path / "store", profile=StoreProfile(embedder="other", dimension=8))
-    with pytest.raises(ConfigError, match="s3://"):
-        opened(cast("Path", "s3://bucket/store"))
+    with pytest.raises(ConfigError, match="db://") as caught:
+        opened(cast("Path", "db://memories"))
+    assert "s3://" in str(caught.value.hint)
+    with pytest.raises(ConfigError, match="ftp://"):
+        opened(cast("Path", "ftp://host/store"))
     pointer = tmp_path / "store" / "store.json"
     held = json.loads(pointer.read_text())
     pointer.write_text(json.dumps(held | {"profile": held["profile"] | {"format": 99}}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
@@ -21,6 +21,7 @@ from memplug.testing.records import EVERYTHING, PROFILE, changed, chosen, deleti
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from memplug.backends.lancedb.locks import StoreLock
     from memplug.values.item import Record
 
 NEW = StoreProfile(embedder="other", dimension=3)
@@ -33,6 +34,10 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LanceBack
     backend = LanceBackend(BackendRequest(location=str(tmp_path / "store"), profile=PROFILE))
     yield backend
     backend.close()
+
+
+def _folder(store: LanceBackend) -> Folder:
+    return cast("Folder", store._session.folder)
 
 
 def _made_new(records: list[Record]) -> list[Record]:
@@ -85,7 +90,7 @@ def test_resumed_after_maintenance(store: LanceBackend) -> None:
     again: list[str] = []
     assert store.rebuild(NEW, lambda records: [again.append(one.id) or one for one in _made_new(records)]) == 25  # type: ignore[func-returns-value] # append gives None
     assert len(again) == 5
-    assert not store._session.folder.note.exists()
+    assert not _folder(store).note.exists()
 
 
 def test_begun_anew_after_erasure(store: LanceBackend, tmp_path: Path) -> None:
@@ -95,7 +100,7 @@ def test_begun_anew_after_erasure(store: LanceBackend, tmp_path: Path) -> None:
     store.erase(["id03"])
     raw = b"".join(path.read_bytes() for path in (tmp_path / "store").rglob("*") if path.is_file())
     assert b"word03" not in raw
-    assert not store._session.folder.note.exists(), "tables made by a later erasure could be taken for the rebuild's"
+    assert not _folder(store).note.exists(), "tables made by a later erasure could be taken for the rebuild's"
     assert store.rebuild(NEW, _made_new) == 24
 
 
@@ -111,7 +116,7 @@ def test_note_that_is_torn(store: LanceBackend) -> None:
     """A rebuild's note that a power cut left torn stops neither maintenance nor the next rebuild."""
     store.commit([record("a")])
     for torn in ("", "[", "[1]", "7", '[{}, {"recent": "recent-2"}]'):
-        store._session.folder.note.write_text(torn)
+        _folder(store).note.write_text(torn)
         store.maintain()
     assert store.rebuild(NEW, _made_new) == 1
 
@@ -120,15 +125,15 @@ def test_full_disk_gives_room_back(store: LanceBackend) -> None:
     """A rebuild that does not fit leaves none of its tables behind, so that others can go on writing."""
     store.commit([record(f"id{n:02}") for n in range(25)])
     _interrupted(store, StoreFull("no space left"))
-    assert len(list(store._session.folder.tables.iterdir())) == 3
-    assert not store._session.folder.note.exists()
+    assert len(list(_folder(store).tables.iterdir())) == 3
+    assert not _folder(store).note.exists()
     store.commit([record("b", vector=direction(1))])
 
 
 def test_pointer_that_cannot_be_written(store: LanceBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the switch itself fails, the store goes on as the one it was, also for what other handles do."""
     store.commit([record("a", vector=direction(1)), record("b")])
-    other = LanceBackend(BackendRequest(location=str(store._session.folder.root), profile=PROFILE))
+    other = LanceBackend(BackendRequest(location=str(_folder(store).root), profile=PROFILE))
 
     def full(_folder: Folder, _pointer: Pointer) -> None:
         raise StoreFull("no space left")
@@ -181,7 +186,7 @@ def test_commits_go_on_meanwhile(store: LanceBackend) -> None:
     held: list[bool] = []
 
     def convert(records: list[Record]) -> list[Record]:
-        held.append(store._session.writing._processes.is_locked)
+        held.append(cast("StoreLock", store._session.writing)._processes.is_locked)
         if len(held) in {3, 5, 7}:  # the last batch of a copy
             store.commit([record(f"more{len(held)}-{n:02}") for n in range(20)])
         return _made_new(records)

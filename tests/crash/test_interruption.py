@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from memplug.backends.lancedb import forks
 from memplug.backends.lancedb.backend import LanceBackend
 from memplug.backends.lancedb.forks import Helper, _Served
 from memplug.backends.lancedb.steady import steadily
@@ -102,6 +105,62 @@ def test_steps_end_before_interruptions() -> None:
 
 
 @pytest.mark.usefixtures("alarm")
+def test_impatience_changes_nothing() -> None:
+    """Who interrupts again and again while a step ends still waits for it, and gets the first interruption."""
+    ended: list[int] = []
+
+    def slow() -> None:
+        time.sleep(0.5)
+        ended.append(1)
+
+    signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+    try:
+        with pytest.raises(Struck):
+            steadily(slow)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    except Struck:
+        signal.setitimer(signal.ITIMER_REAL, 0)  # one more came between the two lines above
+    assert ended == [1]
+
+
+@pytest.mark.parametrize("verb", ["erase", "maintain"])
+def test_lock_is_held_to_the_end(tmp_path: Path, verb: str) -> None:
+    """However often Ctrl-C is pressed while an erasure or maintenance runs: once it is over nothing goes on."""
+    program = """
+import signal, sys
+from memplug.backends.lancedb import open_lancedb
+from memplug.plugins.protocols import BackendRequest
+from memplug.testing.records import *
+
+def strike(*_):
+    raise KeyboardInterrupt
+
+signal.signal(signal.SIGALRM, strike)
+store = open_lancedb(BackendRequest(location=sys.argv[1], profile=PROFILE))
+store.commit([record(f"id{n}", text="word") for n in range(50)])
+interrupted = 0
+for n in range(8):
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.005 + n * 0.004, 0.003)
+        store.erase([f"id{n}"]) if sys.argv[2] == "erase" else store.maintain()
+    except KeyboardInterrupt:
+        interrupted += 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    before = sorted(os.walk(sys.argv[1]), key=str)
+    time.sleep(0.15)
+    assert sorted(os.walk(sys.argv[1]), key=str) == before, "something went on after the call was over"
+    store.commit([record(f"new{n}", text="word")])
+    assert store.count(EVERYTHING) in range(42, 60)
+assert interrupted > 2, interrupted
+store.close()
+"""
+    command = [sys.executable, "-c", "import os, time\n" + program, str(tmp_path / "store"), verb]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3_000:]
+
+
+@pytest.mark.usefixtures("alarm")
 def test_interrupted_helper(tmp_path: Path) -> None:
     """After an interrupted call the process that serves a forked child gives no call the answer of another."""
     request = BackendRequest(location=str(tmp_path / "store"), profile=PROFILE)
@@ -136,6 +195,34 @@ def test_helper_survives(tmp_path: Path) -> None:
         helper.put_media("0" * 64, b"data")
     helper.close()
     assert helper._process.returncode == 0
+
+
+def _ask(helper: Helper, errors: list[BaseException]) -> None:
+    try:
+        helper.count(EVERYTHING)
+    except BackendError as error:
+        errors.append(error)
+
+
+def test_helper_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing does not wait for ever for a helper that does not end, with a call under way or without."""
+    monkeypatch.setattr(forks, "_LONGEST_CLOSE", 0.2)
+    for busy in (False, True):
+        helper = Helper(BackendRequest(location=str(tmp_path / "store"), profile=PROFILE))
+        os.kill(helper._process.pid, signal.SIGSTOP)
+        errors: list[BaseException] = []
+
+        asking = threading.Thread(target=_ask, args=(helper, errors))
+        if busy:
+            asking.start()
+            while not helper._lock.locked():
+                time.sleep(0.01)
+        helper.close()
+        assert helper._process.returncode == -signal.SIGKILL
+        if busy:
+            asking.join(30)
+            assert [type(error) for error in errors] == [BackendError]
+        helper.close()
 
 
 def test_served_answers(tmp_path: Path) -> None:

@@ -130,6 +130,44 @@ with store.open_media("0" * 64) as file:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_fork_of_a_memory(tmp_path: Path) -> None:
+    """A `Memory` that was only opened, and one that was searched, work in a forked child, and go on in the parent."""
+    program = """
+import os, signal, sys
+from memplug import Memory
+
+def work(memory, name):
+    signal.alarm(60)
+    memory.add(f"a word of {name}", user_id="wang", key=name)
+    assert f"a word of {name}" in {hit.text for hit in memory.search("word", user_id="wang")}
+    memory.update(memory.get(key=name, user_id="wang").id, f"a changed word of {name}")
+    assert memory.doctor().ok
+    memory.close()
+    sys.exit(7)
+
+def forked(memory, name):
+    if (child := os.fork()) == 0:
+        work(memory, name)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 7, status
+
+memory = Memory(sys.argv[1], embedder="hashing:64")
+forked(memory, "opened")
+memory.add("a word of the parent", user_id="wang")
+assert len(memory.search("word", user_id="wang")) == 2
+forked(memory, "searched")
+assert {hit.text for hit in memory.search("word", user_id="wang")} == {
+    "a word of the parent", "a changed word of opened", "a changed word of searched"
+}
+assert memory.doctor().ok
+memory.close()
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "store")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_fork_before_use(tmp_path: Path) -> None:
     """A child forked before anybody used a store uses it directly."""
     program = """

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from PIL import Image
 from rich.cells import cell_len
 
+from exports import chat, said, written
 from memplug.cli.app import cli as program
 from memplug.values.item import MemoryItem
 
@@ -331,6 +332,24 @@ def test_a_bad_line_of_an_import_takes_no_other_with_it(quick: Cli, tmp_path: Pa
     assert (report.code, report.json["ok"], report.json["added"]) == (6, False, 2)
     assert [rejected["line"] for rejected in report.json["rejected"]] == [2]
     assert "line 2: " in quick("import", lines).out
+
+
+def test_moving_in_from_elsewhere(quick: Cli, tmp_path: Path) -> None:
+    """The format is found out or named; what was left out or rejected is told in words and as data."""
+    talk = chat("c1", said("user", "tea"), said("user", "edited away"), said("user", "\0"), after={3: 1})
+    path = written(tmp_path / "conversations.json", [talk])
+    assert quick("import", path).code == 4
+    done = quick("import", path, "--user", "wang")
+    assert done.code == 6
+    assert done.out.splitlines()[0] == "imported  1 added, 0 updated, 0 unchanged, 1 rejected"
+    assert "rejected  conversation 1 'Trip to Rome', message 2: empty text" in done.out
+    assert "left out  1 messages on branches that were edited away; all branches can be asked for" in done.out
+    again = quick("import", path, "--user", "wang", "--from", "chatgpt", "--all-branches", "--json").json
+    assert (again["added"], again["unchanged"], again["left_out"], again["format"]) == (1, 1, {}, "chatgpt")
+    assert again["rejected"][0]["place"] == "conversation 1 'Trip to Rome', message 2"
+    wrong = quick("import", path, "--user", "wang", "--from", "mem0")
+    assert (wrong.code, "no export of mem0, but of chatgpt" in wrong.err) == (3, True)
+    assert quick("import", path, "--from", "gemini").code == 2
 
 
 def test_a_partly_rejected_add_keeps_the_rest(quick: Cli, picture: Path, tmp_path: Path) -> None:

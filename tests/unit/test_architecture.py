@@ -63,6 +63,7 @@ BROAD = {
     "memplug.inputs.envelope._content_blocks": "a provider's reader failed; the raw content is read instead",
     "memplug.backends.lancedb.upkeep._round": "logs and tries again; the thread must go on, or the store only grows",
     "memplug.backends.lancedb.steady._work": "keeps what the step raised; `Future.result` raises it in the asker",
+    "memplug.backends.lancedb.steady._outlast": "the first interruption is raised; a second one only waits, too",
     "memplug.backends.lancedb.writes._lead": "keeps it in each batch's ticket; `commit` raises it in every caller",
     "memplug.backends.lancedb.forks.answer": "sends it as `BackendError`; the process that asked raises it",
     "memplug.testing.records.run": "keeps what a thread raised; `together` raises it once all have ended",

@@ -353,3 +353,45 @@ def test_missing_file(memory: Memory, tmp_path: Path) -> None:
     """A file that is not there is a typed error."""
     with pytest.raises(MalformedInput):
         memory.import_(tmp_path / "nowhere.jsonl")
+
+
+# -- what is the same memory ------------------------------------------------------------------------------------
+
+
+def test_a_scope_that_brings_back_its_own_export_has_nothing_twice(filled: Memory, tmp_path: Path) -> None:
+    """Also of what it had imported itself, and of a conversation, which stays the conversation that it was."""
+    filled.export(tmp_path / "a.zip", user_id="a")
+    report = filled.import_(tmp_path / "a.zip", user_id="a")
+    assert (report.added, report.unchanged, report.rejected) == (0, 6, ())
+    assert len(filled.get_all(user_id="a", run_id="r")) == 5
+    filled.import_(tmp_path / "a.zip", user_id="c")
+    filled.export(tmp_path / "c.zip", user_id="c")
+    report = filled.import_(tmp_path / "c.zip", user_id="c")
+    assert (report.added, report.unchanged, report.rejected) == (0, 6, ())
+    assert len(filled.get_all(user_id="c")) == 6
+
+
+def test_a_scoped_import_into_an_empty_store_is_exact(filled: Memory, tmp_path: Path) -> None:
+    """A user's own backup comes back under the ids that it had, so that a later one of the whole store meets it."""
+    filled.export(tmp_path / "a.zip", user_id="a")
+    filled.export(tmp_path / "all.zip")
+    with opened(tmp_path) as other:
+        assert other.import_(tmp_path / "a.zip", user_id="a").added == 6
+        report = other.import_(tmp_path / "all.zip")
+        assert (report.added, report.unchanged, report.rejected) == (1, 6, ())
+        assert everything(other) == everything(filled)
+
+
+def test_what_a_memory_was_corrected_to_can_be_said_again(memory: Memory) -> None:
+    """A correction is about one memory; the same words said in a conversation are a turn of their own, once."""
+    [id_] = memory.add("the limit is 800", user_id="u").ids
+    memory.update(id_, "the limit is 600")
+    said = memory.add("the limit is 600", user_id="u")
+    assert [outcome.event for outcome in said.outcomes] == ["added"]
+    assert [outcome.event for outcome in memory.add("the limit is 600", user_id="u").outcomes] == ["duplicate"]
+    assert len(memory.get_all(user_id="u")) == 2
+    [keyed] = memory.add("the limit is 800", user_id="u", key="limit").ids
+    memory.update(keyed, "the limit is 600")
+    assert [outcome.event for outcome in memory.add("the limit is 600", user_id="u", key="limit").outcomes] == [
+        "unchanged"
+    ]

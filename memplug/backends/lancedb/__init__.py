@@ -1,4 +1,4 @@
-"""The default backend: LanceDB on a local folder, in two tiers."""
+"""The default backend: LanceDB in a folder or an object store, in two tiers."""
 
 from __future__ import annotations
 

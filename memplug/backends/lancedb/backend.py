@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO
 
 from memplug.backends.batch import checked_vector
-from memplug.backends.lancedb import reads, removal, upkeep
+from memplug.backends.lancedb import health, reads, removal, upkeep
 from memplug.backends.lancedb.maintenance import maintain, tidy
 from memplug.backends.lancedb.rebuild import rebuild
 from memplug.backends.lancedb.session import Session
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from memplug.plugins.protocols import BackendRequest, StoreProfile
+    from memplug.backends.lancedb.catalog import Catalog
+    from memplug.plugins.protocols import BackendRequest, Finding, StoreProfile
     from memplug.values.filters import Filter
     from memplug.values.item import Record
 
@@ -41,7 +42,7 @@ class LanceBackend:
     def __init__(self, request: BackendRequest) -> None:
         self._session = Session(request)
         self.profile = self._session.profile
-        self.capabilities = Capabilities(maintenance=True, several_processes=True)
+        self.capabilities = Capabilities(maintenance=True, several_processes=True, examination=True)
         if not request.read_only:
             tidy(self._session)
         self._keeper = upkeep.Keeper(self._session)
@@ -80,9 +81,12 @@ class LanceBackend:
 
     def nearest(self, vector: NDArray[np.float32], selection: Selection) -> list[Match]:
         """See `Backend.nearest`."""
-        session = self._open()
-        query = checked_vector(vector, session.catalog().pointer.profile)
-        return session.read(lambda catalog: reads.near(catalog, query, selection)) if selection.limit > 0 else []
+
+        def ask(catalog: Catalog) -> list[Match]:
+            query = checked_vector(vector, catalog.pointer.profile)
+            return reads.near(catalog, query, selection) if selection.limit > 0 else []
+
+        return self._open().read(ask)
 
     def match(self, terms: Sequence[str], selection: Selection) -> list[Match]:
         """See `Backend.match`."""
@@ -130,11 +134,7 @@ class LanceBackend:
 
     def release_media(self, digests: Sequence[str]) -> set[str]:
         """See `Backend.release_media`."""
-        session = self._open(writes=True)
-        with session.writing.held():
-            gone = {digest for digest in set(digests) - self.references(digests) if session.media.holds(digest)}
-            session.media.remove(sorted(gone))
-        return gone
+        return removal.release(self._open(writes=True), digests)
 
     def list_media(self) -> Iterable[str]:
         """See `Backend.list_media`."""
@@ -143,6 +143,10 @@ class LanceBackend:
     def maintain(self, progress: Callable[[int, int, str], None] | None = None, *, now: datetime | None = None) -> None:
         """See `Backend.maintain`."""
         maintain(self._open(writes=True), progress, now or datetime.now(UTC))
+
+    def examine(self, *, repair: bool) -> list[Finding]:
+        """See `ExaminedBackend.examine`."""
+        return health.examine(self._open(writes=repair), repair=repair)
 
     def close(self) -> None:
         """See `Backend.close`."""

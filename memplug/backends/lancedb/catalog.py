@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import lancedb
-
+from memplug.backends.lancedb.cache import ScopeCache
 from memplug.backends.lancedb.columns import schema
-from memplug.backends.lancedb.folder import remove_table
+from memplug.backends.lancedb.loop import run
 from memplug.backends.lancedb.overlay import Overlay
 from memplug.backends.lancedb.steady import steadily
-from memplug.backends.lancedb.tier import Tier
 from memplug.backends.lancedb.trouble import lance_errors
 
 if TYPE_CHECKING:
@@ -20,7 +17,9 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from memplug.backends.lancedb.folder import Folder, Pointer
+    from memplug.backends.lancedb.folder import Pointer
+    from memplug.backends.lancedb.place import Place
+    from memplug.backends.lancedb.tier import Tier
 
 #: Rows copied at a time when a table is rewritten.
 COPY_ROWS = 5_000
@@ -36,6 +35,7 @@ class Catalog:
         memories: The highest version of each id that was moved on; of a deleted one, the deletion.
         history: Older versions, with ``valid_to``.
         overlay: ``recent`` in memory.
+        cache: Scopes of ``memories`` that were asked lately, in memory.
     """
 
     pointer: Pointer
@@ -43,6 +43,7 @@ class Catalog:
     memories: Tier
     history: Tier
     overlay: Overlay
+    cache: ScopeCache
 
     def tier(self, role: str) -> Tier:
         """A table by its role."""
@@ -57,31 +58,28 @@ class Library:
         durable: Whether the tables sync what they commit.
     """
 
-    def __init__(self, folder: Folder, *, durable: bool) -> None:
+    def __init__(self, folder: Place, *, durable: bool) -> None:
         self.folder = folder
         self.durable = durable
         with lance_errors("open the store"):
-            # Without this interval another process's commits would never be seen.
-            self._connection: Any = lancedb.connect(str(folder.tables), read_consistency_interval=timedelta(0))
+            self._connection: Any = folder.connect()
 
     def open(self, name: str) -> Tier:
         """Opens a table."""
         with lance_errors("open the store"):
-            return Tier(self._connection.open_table(name), self.folder.table(name), durable=self.durable)
+            return self.folder.tier(run(self._connection.open_table(name)), durable=self.durable)
 
     def catalog(self, pointer: Pointer) -> Catalog:
         """Opens the tables that a pointer names."""
         tiers = {role: self.open(name) for role, name in pointer.tables.items()}
-        return Catalog(pointer=pointer, overlay=Overlay(tiers["recent"]), **tiers)
+        return Catalog(pointer=pointer, overlay=Overlay(tiers["recent"]), cache=ScopeCache(tiers["memories"]), **tiers)
 
     def make(self, name: str, dimension: int) -> Tier:
         """Makes an empty table without indexes; one of that name, left by a process that was killed, is replaced."""
-        path = self.folder.table(name)
+        self.folder.remove_table(name)
         with lance_errors("make a table"):
-            if path.exists():
-                remove_table(path)
-            table = steadily(lambda: self._connection.create_table(name, schema=schema(dimension)))
-        return Tier(table, path, durable=self.durable)
+            table = steadily(lambda: run(self._connection.create_table(name, schema=schema(dimension))))
+        return self.folder.tier(table, durable=self.durable)
 
     def fill(self, tier: Tier, batches: Iterable[pa.Table], *, indexed: bool) -> None:
         """Fills a table that nobody uses yet, and makes it ready for use."""

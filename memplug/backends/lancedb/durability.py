@@ -43,14 +43,22 @@ class TableSync:
         """Syncs every file that was not synced before, then the folders that hold them.
 
         Data goes before the manifest that names it (`_PARTS` is in that order), so that a power cut in between
-        leaves the older, whole version.
+        leaves the older, whole version. A manifest that another commit adds meanwhile waits for that one's own sync:
+        what it names may be missed here.
         """
+        settled = set(self._manifests())
         present: set[str] = set()
         for part in _PARTS:
-            folders = set()
-            for folder, _, files in os.walk(self.path / part):
+            folders: set[str] = set()
+            for folder, inside, files in os.walk(self.path / part):
+                # A folder of an index is a name in the one above.
+                subfolders = {os.path.join(folder, name) for name in inside}  # noqa: PTH118 - as below
+                folders.update({folder} if subfolders - self._done else ())
+                present |= subfolders
                 for name in files:
                     path = os.path.join(folder, name)  # noqa: PTH118 - thousands of files, and a set of texts
+                    if part == _PARTS[-1] and path not in settled:
+                        continue
                     present.add(path)
                     if path in self._done:
                         continue
@@ -62,4 +70,9 @@ class TableSync:
             for folder in sorted(folders, reverse=True):
                 sync_folder(Path(folder))
         sync_folder(self.path)
+        if not self._done:
+            sync_folder(self.path.parent)  # the table's own name, too
         self._done = present
+
+    def _manifests(self) -> list[str]:
+        return [os.path.join(folder, name) for folder, _, names in os.walk(self.path / _PARTS[-1]) for name in names]  # noqa: PTH118 - as in `sync`

@@ -75,6 +75,7 @@ class Fold:
     def clear(self, patience: float | None = None) -> None:
         """Step 4, and the files of `recent` become few again; waits so many seconds for writers (`StoreLock.held`)."""
         with self.session.writing.held(patience):
+            self.session.upkeep.check()
             catalog = self.session.catalog()
             for start in range(0, len(self.moved), _CHUNK):
                 catalog.recent.delete(among("row_id", self.moved[start : start + _CHUNK]))
@@ -91,6 +92,7 @@ class Fold:
 
     def _merge(self, tier: Tier, column: str, records: list[Record]) -> None:
         for start in range(0, len(records), _CHUNK):
+            self.session.upkeep.check()
             tier.merge(column, encoded(records[start : start + _CHUNK], self.session.profile.dimension))
 
 

@@ -17,10 +17,15 @@ import os
 import re
 import shutil
 from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memplug.backends.lancedb.durability import sync_file, sync_folder
+from memplug.backends.lancedb.locks import StoreLock
+from memplug.backends.lancedb.loop import connect
+from memplug.backends.lancedb.media import MediaFolder
+from memplug.backends.lancedb.tier import Tier
 from memplug.backends.lancedb.trouble import lance_errors
 from memplug.backends.profile import check_format
 from memplug.exceptions import BackendError, ConfigError
@@ -29,7 +34,11 @@ from memplug.plugins.protocols import StoreProfile
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from memplug.backends.lancedb.catalog import Catalog
+
 TABLES = ("recent", "memories", "history")
+#: The file that names the current tables, and the one that names those of a rebuild that is not finished.
+POINTER, REBUILD = "store.json", "rebuild.json"
 #: What a table is called while it is being removed.
 _GONE = ".gone"
 _REMOTE = re.compile(r"^([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
@@ -55,6 +64,30 @@ class Pointer:
         """The pointer with some tables, and perhaps the profile, replaced."""
         return replace(self, tables=self.tables | tables, profile=profile or self.profile)
 
+    def text(self, **more: str) -> str:
+        """What is written, perhaps with something beside it that a reader passes over."""
+        return json.dumps(asdict(self) | more, indent=1)
+
+    @classmethod
+    def parsed(cls, text: str, place: str) -> Pointer:
+        """The pointer that a text holds.
+
+        Args:
+            text: What was read.
+            place: Where, for errors.
+
+        Raises:
+            BackendError: It is damaged.
+            ConfigError: A newer memplug made it.
+        """
+        try:
+            held = json.loads(text)
+            # First of all: a newer format may have another shape.
+            check_format(place, held["format"] if "format" in held else held["profile"]["format"])
+            return cls(profile=_profile(held["profile"]), tables={role: str(held["tables"][role]) for role in TABLES})
+        except (ValueError, KeyError, TypeError) as error:
+            raise BackendError(f"the store file {POINTER} at {place!r} is damaged: {error!r}") from error
+
 
 def first_pointer(profile: StoreProfile) -> Pointer:
     """The pointer of a new store."""
@@ -70,7 +103,7 @@ def local_path(location: str) -> Path:
     path = location.removeprefix("lancedb://") if location.startswith("lancedb://") else location
     if found := _REMOTE.match(path):
         raise ConfigError(
-            f"the LanceDB store cannot be kept at {found[1]}:// locations",
+            f"a store's folder cannot be at a {found[1]}:// location",
             hint="give a folder on a local disk: a path, ~/path or lancedb:///path",
         )
     if not path:
@@ -80,9 +113,24 @@ def local_path(location: str) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """Paths inside a store's folder, and its pointer file."""
+    """A store's folder on a local disk. See `memplug.backends.lancedb.place.Place`."""
 
     root: Path
+
+    @property
+    def name(self) -> str:
+        """See `Place.name`."""
+        return str(self.root)
+
+    @property
+    def generation(self) -> int:
+        """See `Place.generation`: a local table looks for itself (`Tier.version`)."""
+        return 0
+
+    @property
+    def exclusive(self) -> bool:
+        """See `Place.exclusive`: the system lets go of a lock only when its holder does, or dies."""
+        return True
 
     @property
     def tables(self) -> Path:
@@ -92,14 +140,14 @@ class Folder:
     @property
     def pointer_file(self) -> Path:
         """The file that names the current tables."""
-        return self.root / "store.json"
+        return self.root / POINTER
 
     def table(self, name: str) -> Path:
         """The folder of one table."""
         return self.tables / f"{name}.lance"
 
     def stamp(self) -> tuple[int, int] | None:
-        """Changes whenever the pointer does, and costs one system call; None where there is no store."""
+        """See `Place.stamp`; one system call."""
         try:
             found = os.stat(self.pointer_file)  # noqa: PTH116 - the hot path of every read
         except (FileNotFoundError, NotADirectoryError):
@@ -108,59 +156,122 @@ class Folder:
             raise BackendError(f"the store at {str(self.root)!r} cannot be read: {error.strerror}") from error
         return found.st_ino, found.st_mtime_ns
 
-    def read(self) -> Pointer:
-        """The pointer.
+    def stale(self) -> None:
+        """See `Place.stale`: nothing is remembered here."""
 
-        Raises:
-            BackendError: The file is damaged or cannot be read.
-            ConfigError: A newer memplug made it.
-        """
+    def catch_up(self, catalog: Catalog) -> None:
+        """See `Place.catch_up`: never asked for here."""
+
+    def gone(self) -> bool:
+        """See `Place.gone`. Locking would make the folder again."""
+        return self.stamp() is None
+
+    def prepare(self) -> None:
+        """See `Place.prepare`."""
+        with lance_errors("make the store's folder"):
+            made = [path for path in (self.root, *self.root.parents) if not path.exists()]
+            self.tables.mkdir(parents=True, exist_ok=True)
+            for path in made:
+                sync_folder(path.parent)
+
+    def read(self) -> Pointer:
+        """See `Place.read`."""
         try:
-            held = json.loads(self.pointer_file.read_text("utf-8"))
-            # First of all: a newer format may have another shape.
-            check_format(str(self.root), held["format"] if "format" in held else held["profile"]["format"])
-            return Pointer(
-                profile=_profile(held["profile"]), tables={role: str(held["tables"][role]) for role in TABLES}
-            )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            text = self.pointer_file.read_text("utf-8")
+        except (OSError, ValueError) as error:
             raise BackendError(f"the store file {str(self.pointer_file)!r} is damaged: {error!r}") from error
+        return Pointer.parsed(text, str(self.root))
 
     def point(self, pointer: Pointer) -> None:
-        """Makes other tables the current ones, in one step that survives a power cut."""
-        fresh = self.pointer_file.with_suffix(".new")
+        """See `Place.point`; in one step that survives a power cut."""
         with lance_errors("write the store file"):
-            fresh.write_text(json.dumps(asdict(pointer), indent=1), "utf-8")
-            sync_file(fresh)
-            fresh.replace(self.pointer_file)
-            sync_folder(self.root)
+            self._replace(self.pointer_file, pointer.text())
+
+    def text(self, name: str) -> str | None:
+        """See `Place.text`."""
+        with lance_errors(f"read {name}"):
+            try:
+                return (self.root / name).read_text("utf-8", "replace")
+            except FileNotFoundError:
+                return None
+
+    def write(self, name: str, text: str) -> None:
+        """See `Place.write`; in one step that survives a power cut."""
+        with lance_errors(f"write {name}"):
+            self._replace(self.root / name, text)
+
+    def _replace(self, path: Path, text: str) -> None:
+        fresh = path.with_suffix(".new")
+        fresh.write_text(text, "utf-8")
+        sync_file(fresh)
+        fresh.replace(path)
+        sync_folder(self.root)
+
+    def drop(self, name: str) -> None:
+        """See `Place.drop`."""
+        with lance_errors(f"remove {name}"):
+            (self.root / name).unlink(missing_ok=True)
+
+    def lock(self, name: str) -> StoreLock:
+        """See `Place.lock`."""
+        return StoreLock(self.root / f".{name}.lock")
+
+    def media(self, *, durable: bool) -> MediaFolder:
+        """See `Place.media`."""
+        return MediaFolder(self.root / "media", durable=durable)
+
+    def connect(self) -> Any:
+        """See `Place.connect`."""
+        # Without this interval another process's commits would never be seen.
+        return connect(str(self.tables), read_consistency_interval=timedelta(0))
+
+    def tier(self, table: Any, *, durable: bool) -> Tier:
+        """See `Place.tier`."""
+        return Tier(table, self.table(table.name), durable=durable)
+
+    def commits(self, name: str) -> int:
+        """See `Place.commits`: each one leaves a version."""
+        return len(os.listdir(self.table(name) / "_versions"))  # noqa: PTH208 - only how many
 
     @property
     def note(self) -> Path:
         """The file that names the tables of a rebuild that is not finished."""
-        return self.root / "rebuild.json"
+        return self.root / REBUILD
 
     def promised(self) -> list[str]:
-        """The tables that an unfinished rebuild goes on with; none where its note cannot be understood."""
-        try:
-            return [str(name) for name in json.loads(self.note.read_text("utf-8"))[1].values()]
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise BackendError(f"the store file {str(self.note)!r} cannot be read: {error.strerror}") from error
-        except (ValueError, LookupError, AttributeError, TypeError):
-            return []  # torn by a power cut: then the rebuild begins anew, too
+        """See `Place.promised`."""
+        return promised(self.text(REBUILD))
 
     def remove_tables(self, keep: Iterable[str]) -> None:
-        """Removes every table that is not named: what a rewrite left behind, finished or not."""
+        """See `Place.remove_tables`."""
         with lance_errors("remove an old table"):
             for path in self.unnamed(keep):
                 remove_table(path)
 
     def unnamed(self, keep: Iterable[str]) -> list[Path]:
-        """What lies beside the tables that are named."""
+        """See `Place.unnamed`."""
         kept = {self.table(name) for name in keep}
         with lance_errors("look for old tables"):
             return [path for path in self.tables.iterdir() if path not in kept] if self.tables.is_dir() else []
+
+    def remove_table(self, name: str) -> None:
+        """See `Place.remove_table`."""
+        with lance_errors("remove an old table"):
+            if (path := self.table(name)).exists():
+                remove_table(path)
+
+    def sync_tables(self) -> None:
+        """See `Place.sync_tables`."""
+        with lance_errors("sync"):
+            sync_folder(self.tables)
+
+
+def promised(text: str | None) -> list[str]:
+    """The tables that the note of an unfinished rebuild names; none where it is torn: then that begins anew, too."""
+    try:
+        return [str(name) for name in json.loads(text or "")[1].values()]
+    except (ValueError, LookupError, AttributeError, TypeError):
+        return []
 
 
 def remove_table(path: Path) -> None:

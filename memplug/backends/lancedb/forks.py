@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from memplug.backends.lancedb.engine import forget_endings  # isort: skip - first, so that it imports LanceDB
 from memplug.backends.lancedb.backend import LanceBackend
 from memplug.backends.lancedb.folder import Folder, local_path
-from memplug.backends.lancedb.media import MediaFolder
+from memplug.backends.lancedb.place import is_remote
 from memplug.backends.profile import no_store
 from memplug.exceptions import BackendError, MemplugError, StoreReadOnly
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
+    from memplug.backends.lancedb.media import MediaFolder
     from memplug.plugins.protocols import Backend, BackendRequest, Capabilities, StoreProfile
 
 _SERVE = (
@@ -38,11 +39,17 @@ _SERVE = (
 #: The first process of this family that used LanceDB; its forked children must not.
 _user: list[int] = []
 _open: weakref.WeakSet[ForkSafe] = weakref.WeakSet()
+#: Seconds for which closing waits for a call under way, and then for the helper to end, before it is killed: what it
+#: has acknowledged survives that.
+_LONGEST_CLOSE = 10.0
 
 
 def _keep_inherited() -> None:
     """Keeps LanceDB's objects alive in a forked child for good: taking them down there hangs, at exit at the latest."""
-    forget_endings()
+    if _user:
+        # Where LanceDB was imported only, the child may use it, and then must end it as any process: without that,
+        # one of ten was aborted at its end.
+        forget_endings()
     for one in list(_open):
         one._lock = threading.Lock()  # noqa: SLF001 - may have been held by a thread that the fork left behind
         if isinstance(one._backend, LanceBackend):  # noqa: SLF001 - this module's own class
@@ -54,13 +61,13 @@ if hasattr(os, "register_at_fork"):
 
 
 def open_lancedb(request: BackendRequest) -> Backend:
-    """Opens a store on a local folder: a path, ``~/…`` or ``lancedb:///path``.
+    """Opens a store in a folder (a path, ``~/…`` or ``lancedb:///path``) or an object store (``s3://bucket/prefix``).
 
     Raises:
         NoStore: There is no store and none may be made.
         ConfigError: The location is none that is supported, or a newer memplug made the store.
         EmbedderMismatch: The store was made with another embedder.
-        BackendError: The folder cannot be used.
+        BackendError: The folder or the object store cannot be used.
     """
     return cast("Backend", ForkSafe(request))
 
@@ -115,8 +122,8 @@ class Helper:
 
     def __init__(self, request: BackendRequest) -> None:
         self._request = request
-        self._folder = Folder(local_path(request.location))
-        self._media = MediaFolder(self._folder.root / "media", durable=request.sync == "full")
+        # An object store's client has threads, too: its media go through the helper, as everything else.
+        self._folder = None if is_remote(request.location) else Folder(local_path(request.location))
         self._lock = threading.Lock()
         self.closed = False
         self._connection: Connection | None = self._start()
@@ -176,36 +183,59 @@ class Helper:
 
     def put_media(self, digest: str, data: bytes) -> None:
         """See `Backend.put_media`."""
-        self._files(writes=True).put(digest, data)
+        if (files := self._files(writes=True)) is None:
+            self._ask("put_media", digest, data)
+        else:
+            files.put(digest, data)
 
     def open_media(self, digest: str) -> BinaryIO:
         """See `Backend.open_media`."""
-        return self._files().open(digest)
+        files = self._files()
+        return cast("BinaryIO", self._ask("open_media", digest)) if files is None else files.open(digest)
 
     def remove_media(self, digests: Sequence[str]) -> None:
         """See `Backend.remove_media`."""
-        self._files(writes=True).remove(digests)
+        if (files := self._files(writes=True)) is None:
+            self._ask("remove_media", digests)
+        else:
+            files.remove(digests)
 
     def list_media(self) -> Iterable[str]:
         """See `Backend.list_media`."""
-        return self._files().digests()
+        files = self._files()
+        return cast("Iterable[str]", self._ask("list_media")) if files is None else files.digests()
 
-    def _files(self, *, writes: bool = False) -> MediaFolder:
+    def _files(self, *, writes: bool = False) -> MediaFolder | None:
+        if self._folder is None:
+            return None
         if self.closed:
             raise BackendError("the store is closed")
         if writes and self._request.read_only:
             raise StoreReadOnly(f"the store at {self._request.location!r} was opened read-only")
         if writes and self._folder.stamp() is None:
             raise no_store(self._request.location)
-        return self._media
+        return self._folder.media(durable=self._request.sync == "full")
 
     def close(self) -> None:
         """See `Backend.close`."""
-        with self._lock:
-            self.closed = True
-            if self._connection is not None:
+        self.closed = True
+        idle = self._lock.acquire(timeout=_LONGEST_CLOSE)
+        try:
+            if not idle:
+                self._process.kill()  # whoever asked is told so, and closes the connection
+            elif self._connection is not None:
                 self._connection.close()
                 self._connection = None
+            self._end()
+        finally:
+            if idle:
+                self._lock.release()
+
+    def _end(self) -> None:
+        try:
+            self._process.wait(_LONGEST_CLOSE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
             self._process.wait()
 
 

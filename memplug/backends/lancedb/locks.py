@@ -58,6 +58,13 @@ class StoreLock:
         finally:
             self._threads.release()
 
+    def check(self) -> None:
+        """See `place.Lock.check`: the system keeps a file lock for its holder, however long that is paused."""
+
+    def regained(self) -> bool:
+        """See `place.Lock.regained`."""
+        return False
+
     def _lock_file(self, deadline: float, wait: float) -> None:
         with lance_errors("lock the store"):
             try:

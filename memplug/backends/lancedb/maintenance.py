@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from memplug.backends.lancedb.columns import INDEXED
+from memplug.backends.lancedb.doubles import remove_doubles
 from memplug.backends.lancedb.fold import Fold
-from memplug.backends.lancedb.removal import remove_expired
+from memplug.backends.lancedb.owed import owed
+from memplug.backends.lancedb.removal import finish, remove_expired
 from memplug.exceptions import BackendError, StoreBusy
 
 if TYPE_CHECKING:
@@ -18,9 +21,16 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("memplug.backends.lancedb")
 
-#: Rows that full text looks at one by one before an index is extended: at least so many, and this share. Extending
-#: rewrites a table of under a million rows, so the share makes the cost per row independent of the size.
-TAIL_ROWS, TAIL_SHARE = 1_000, 0.1
+#: Rows without index from which on an index is made anew: at least and at most so many, and this share of all. Reads
+#: look at them one by one: scalar indexes for 0.5 ms per 1,000 rows, full text for 3.5 ms, but only for scopes that are
+#: not held in memory. Making the scalar indexes of 1,000,000 rows takes 2 s and writes 36 MB, full text 4 s and 37 MB;
+#: to extend them LanceDB rewrites the rows as well (`Tier.compact`), 1.3 GB.
+TAIL_ROWS = 1_000
+SCALAR_MOST, SCALAR_SHARE = 10_000, 0.025
+TERMS_MOST, TERMS_SHARE = 25_000, 0.05
+#: Files of few rows from which on they are merged: at least and at most so many, and one for so many rows. Each move of
+#: `recent` adds one of some 1,000 rows, so that a row is rewritten after the table has grown by a tenth.
+FILES_FEW, FILES_MOST, ROWS_PER_FILE = 8, 128, 10_000
 
 
 def tidy(session: Session) -> None:
@@ -29,9 +39,9 @@ def tidy(session: Session) -> None:
     Among that may be what an erasure was to remove. A folder that cannot be written is left as it is.
     """
     try:
-        if session.has_leftovers():
+        if session.has_leftovers() or owed(session.folder):
             with session.upkeep.held(patience=0):
-                session.remove_leftovers()
+                _finish(session)
     except StoreBusy:
         return
     except BackendError as error:
@@ -47,17 +57,26 @@ def compact_recent(session: Session, *, patience: float | None = None) -> None:
 
 
 def extend_indexes(session: Session, *, all_rows: bool = False) -> None:
-    """Compacts the large tables and extends their indexes, where that is due or asked for."""
+    """Makes the large tables' files few and their indexes whole, where that is due or asked for."""
     catalog = session.catalog()
     for tier in (catalog.memories, catalog.history):
-        if all_rows or _due(tier):
+        if all_rows or _scattered(tier):
             tier.compact(alone=False)
-            tier.sync()
+        elif due := _trailing(tier):
+            tier.index(due)
+        tier.sync()
 
 
-def _due(tier: Tier) -> bool:
-    tail = tier.unindexed()
-    return tail > TAIL_ROWS and tail > tier.count() * TAIL_SHARE
+def _scattered(tier: Tier) -> bool:
+    return tier.small_files() > min(max(FILES_FEW, tier.count() // ROWS_PER_FILE), FILES_MOST)
+
+
+def _trailing(tier: Tier) -> list[str]:
+    """The columns whose index leaves out too many rows."""
+    rows = tier.count()
+    scalar = min(max(TAIL_ROWS, int(rows * SCALAR_SHARE)), SCALAR_MOST)
+    terms = min(max(TAIL_ROWS, int(rows * TERMS_SHARE)), TERMS_MOST)
+    return [name for name in (*INDEXED, "terms") if tier.unindexed(name) > (terms if name == "terms" else scalar)]
 
 
 def maintain(session: Session, progress: Callable[[int, int, str], None] | None, now: datetime) -> None:
@@ -75,6 +94,8 @@ def maintain(session: Session, progress: Callable[[int, int, str], None] | None,
         ("extending indexes", lambda: extend_indexes(session, all_rows=True)),
         ("removing old versions", lambda: _compact_all(session)),
     ]
+    if not session.folder.exclusive:  # else nobody can have written one
+        steps.insert(1, ("removing doubles", lambda: remove_doubles(session)))
     with session.upkeep.held():
         for place, (words, step) in enumerate(steps):
             if progress is not None:
@@ -84,8 +105,13 @@ def maintain(session: Session, progress: Callable[[int, int, str], None] | None,
             progress(len(steps), len(steps), "done")
 
 
-def _sweep(session: Session) -> None:
+def _finish(session: Session) -> None:
     session.remove_leftovers()
+    finish(session)
+
+
+def _sweep(session: Session) -> None:
+    _finish(session)
     session.media.sweep()
 
 

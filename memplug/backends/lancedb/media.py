@@ -63,7 +63,7 @@ class MediaFolder:
         Raises:
             NotFound: There are none.
         """
-        if not _is_digest(digest):
+        if not is_digest(digest):
             raise NotFound(f"there is no media {digest[:80]!r} here")
         with lance_errors("open media"):
             try:
@@ -74,13 +74,16 @@ class MediaFolder:
     def remove(self, digests: Sequence[str]) -> None:
         """Removes bytes; what is not there is passed over."""
         with lance_errors("remove media"):
-            for digest in filter(_is_digest, digests):
-                self._path(digest).unlink(missing_ok=True)
+            for digest in filter(is_digest, digests):
+                path = self._path(digest)
+                path.unlink(missing_ok=True)
+                if self.durable and path.parent.exists():
+                    sync_folder(path.parent)
 
     def holds(self, digest: str) -> bool:
         """Whether there are bytes under a digest."""
         with lance_errors("look for media"):
-            return _is_digest(digest) and self._path(digest).exists()
+            return is_digest(digest) and self._path(digest).exists()
 
     def sweep(self, age: float = ABANDONED) -> None:
         """Removes what a process that was killed had begun to write, more than ``age`` seconds ago."""
@@ -96,7 +99,7 @@ class MediaFolder:
         """The digests of all that is kept."""
         with lance_errors("list media"):
             names = [name for _, _, files in os.walk(self.root) for name in files]
-        return iter(name for name in names if _is_digest(name))
+        return iter(name for name in names if is_digest(name))
 
     def _path(self, digest: str) -> Path:
         """Nothing but a digest ever becomes part of a path.
@@ -104,10 +107,11 @@ class MediaFolder:
         Raises:
             MalformedInput: It is none.
         """
-        if not _is_digest(digest):
+        if not is_digest(digest):
             raise MalformedInput("a media digest is 64 lowercase hexadecimal digits")
         return self.root / digest[:2] / digest
 
 
-def _is_digest(name: str) -> bool:
+def is_digest(name: str) -> bool:
+    """Whether a text is the digest of media."""
     return len(name) == _DIGEST_LENGTH and _HEXADECIMAL.issuperset(name)

@@ -15,9 +15,10 @@ from lancedb.expr import col, lit
 from memplug.backends.lancedb.columns import READ, micros
 from memplug.backends.lancedb.rows import decoded
 from memplug.backends.lancedb.where import among, both, native, storable
-from memplug.backends.shelf import best, chained, matching, nearest, newest_first
+from memplug.backends.shelf import best, chained, light, matching, nearest, newest_first
 from memplug.plugins.protocols import Match, Selection
 from memplug.values.filters import matches
+from memplug.values.predicate import predicate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from memplug.backends.lancedb.cache import Held
     from memplug.backends.lancedb.catalog import Catalog
     from memplug.backends.lancedb.overlay import Layer
     from memplug.backends.lancedb.tier import Tier
@@ -72,6 +74,15 @@ class Question:
         when = lit(micros(self.as_of))
         return both(self.native.expr, alive, col("updated_at") <= when, col("valid_to") > when)
 
+    def kept(self, held: Held) -> list[int]:
+        """The places of the rows of a held scope that count."""
+        holds, hides = predicate(self.where), self.layer.hides
+        return [
+            place
+            for place, record in enumerate(held.records)
+            if record.version > hides.get(record.id, 0) and holds(record.item)
+        ]
+
     def keeps(self, record: Record) -> bool:
         """Whether a row that was found counts."""
         if record.version <= self.layer.hides.get(record.id, 0):
@@ -93,7 +104,7 @@ def latest(catalog: Catalog, ids: Sequence[str]) -> dict[str, Record]:
     missing = [id_ for id_ in dict.fromkeys(ids) if id_ not in found]
     for start in range(0, len(missing), _CHUNK):
         rows = catalog.memories.scan(among("id", missing[start : start + _CHUNK]), [*READ, "vector"])
-        found |= {record.id: record for record in decoded(rows)}
+        found |= {record.id: record for record in _distinct(decoded(rows))}
     return found
 
 
@@ -109,6 +120,9 @@ def versions(catalog: Catalog, id_: str) -> list[Record]:
 def select(catalog: Catalog, selection: Selection) -> list[Record]:
     """See `Backend.select`."""
     question = Question.of(catalog, selection.where, selection.as_of)
+    if (held := _held(catalog, selection)) is not None:
+        kept = [held.records[place] for place in question.kept(held)]
+        return newest_first(_distinct([*map(light, question.layer.found), *kept]), selection.after, selection.limit)
     behind = _behind(selection.after)
 
     def fetch(tier: Tier, expr: Any, limit: int) -> pa.Table:
@@ -116,7 +130,7 @@ def select(catalog: Catalog, selection: Selection) -> list[Record]:
 
     found = [record for record, _ in _asked(catalog, question, fetch, selection.limit)]
     page = newest_first(_distinct([*question.layer.found, *found]), selection.after, selection.limit)
-    return page if selection.vectors else [_light(record) for record in page]
+    return page if selection.vectors else [light(record) for record in page]
 
 
 def near(catalog: Catalog, vector: NDArray[np.float32], selection: Selection) -> list[Match]:
@@ -124,6 +138,9 @@ def near(catalog: Catalog, vector: NDArray[np.float32], selection: Selection) ->
     if not vector.any():
         return []
     question = Question.of(catalog, selection.where, selection.as_of)
+    if (held := _held(catalog, selection)) is not None:
+        inside = held.nearest(vector, question.kept(held), selection.limit)
+        return _ranked([*nearest(vector, question.layer.found), *inside], selection)
 
     def fetch(tier: Tier, expr: Any, limit: int) -> pa.Table:
         return tier.near(vector, expr, _columns(selection), limit)
@@ -138,6 +155,9 @@ def match(catalog: Catalog, terms: Sequence[str], selection: Selection) -> list[
     if not terms:
         return []
     question = Question.of(catalog, selection.where, selection.as_of)
+    if (held := _held(catalog, selection)) is not None:
+        kept = [held.records[place] for place in question.kept(held)]
+        return _ranked(matching(terms, _distinct([*question.layer.found, *kept])), selection)
 
     def fetch(tier: Tier, expr: Any, limit: int) -> pa.Table:
         return tier.words(terms, expr, _columns(selection), limit)
@@ -150,6 +170,8 @@ def count(catalog: Catalog, where: Filter, as_of: datetime | None) -> int:
     """See `Backend.count`."""
     question = Question.of(catalog, where, as_of)
     here = len(question.layer.found)
+    if as_of is None and (held := catalog.cache.held(where, wanted=0)) is not None:
+        return here + len({held.records[place].id for place in question.kept(held)})
     if not question.native.exact:
         # Row by row in Python; of the columns only the vectors are left out.
         records = [record for tier in question.tiers(catalog) for record in decoded(tier.scan(question.expr()))]
@@ -180,6 +202,13 @@ def references(catalog: Catalog, digests: Sequence[str]) -> set[str]:
                 expr = among(column, digests[start : start + _CHUNK])
                 found |= set(tier.scan(expr, [column]).column(column).to_pylist())
     return found
+
+
+def _held(catalog: Catalog, selection: Selection) -> Held | None:
+    """The scope in memory, where it can answer: it holds what is current, without vectors."""
+    if selection.as_of is not None or selection.vectors:
+        return None
+    return catalog.cache.held(selection.where, wanted=selection.limit)
 
 
 def _kept_ids(catalog: Catalog, question: Question) -> set[str]:
@@ -261,9 +290,4 @@ def _distinct(records: Iterable[Record]) -> list[Record]:
 def _ranked(found: list[Match], selection: Selection) -> list[Match]:
     kept = {id(record) for record in _distinct(match.record for match in found)}
     ranked = best((match for match in found if id(match.record) in kept), selection.limit)
-    return ranked if selection.vectors else [replace(match, record=_light(match.record)) for match in ranked]
-
-
-def _light(record: Record) -> Record:
-    """The record without its vector, which `recent` always has at hand."""
-    return record if record.vector is None else replace(record, vector=None)
+    return ranked if selection.vectors else [replace(match, record=light(match.record)) for match in ranked]

@@ -14,10 +14,10 @@ import pyarrow as pa
 
 from memplug.backends.batch import checked_conversion
 from memplug.backends.lancedb.catalog import COPY_ROWS
-from memplug.backends.lancedb.folder import TABLES
+from memplug.backends.lancedb.folder import REBUILD, TABLES
 from memplug.backends.lancedb.removal import tidy_up
 from memplug.backends.lancedb.rows import decoded, encoded
-from memplug.backends.lancedb.trouble import Vanished, lance_errors
+from memplug.backends.lancedb.trouble import Vanished
 from memplug.backends.lancedb.where import among
 from memplug.exceptions import StoreFull
 
@@ -55,7 +55,7 @@ def rebuild(
             _run(session, _Work(session, profile, convert, progress))
         except StoreFull:
             # Half a copy that cannot grow would keep everybody else from writing.
-            session.folder.note.unlink(missing_ok=True)
+            session.folder.drop(REBUILD)
             tidy_up(session)
             raise
 
@@ -69,7 +69,7 @@ def _run(session: Session, work: _Work) -> None:
         for role, tier in work.fresh.items():
             session.library.fill(tier, (), indexed=role != "recent")
         session.replace(work.names, work.profile)
-        session.folder.note.unlink(missing_ok=True)
+        session.folder.drop(REBUILD)
 
 
 class _Work:
@@ -93,10 +93,7 @@ class _Work:
 
     def _resumed(self) -> dict[str, Tier] | None:
         """The tables that an interrupted run left, where it was about the same tables and profile."""
-        with lance_errors("look for an interrupted rebuild"):
-            note = self.session.folder.note
-            held = note.read_text("utf-8") if note.exists() else None
-        if held != self._label():
+        if self.session.folder.text(REBUILD) != self._label():
             return None
         try:
             return {role: self.session.library.open(name) for role, name in self.names.items()}
@@ -104,12 +101,10 @@ class _Work:
             return None
 
     def _begun(self) -> dict[str, Tier]:
-        with lance_errors("begin a rebuild"):
-            self.session.folder.note.unlink(missing_ok=True)
+        self.session.folder.drop(REBUILD)
         tiers = {role: self.session.library.make(name, self.profile.dimension) for role, name in self.names.items()}
-        with lance_errors("begin a rebuild"):
-            # Last, so that a note never promises tables that are not there.
-            self.session.folder.note.write_text(self._label(), "utf-8")
+        # Last, so that a note never promises tables that are not there.
+        self.session.folder.write(REBUILD, self._label())
         return tiers
 
     def _label(self) -> str:

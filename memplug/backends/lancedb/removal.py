@@ -10,12 +10,14 @@ from lancedb.expr import col, lit
 
 from memplug.backends.lancedb.catalog import COPY_ROWS
 from memplug.backends.lancedb.columns import micros
-from memplug.backends.lancedb.trouble import lance_errors
+from memplug.backends.lancedb.folder import REBUILD
+from memplug.backends.lancedb.owed import owe, owed, settle
+from memplug.backends.lancedb.reads import references
 from memplug.backends.lancedb.where import among
 from memplug.exceptions import MemplugError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from memplug.backends.lancedb.catalog import Catalog
@@ -24,10 +26,13 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("memplug.backends.lancedb")
 _CHUNK = 5_000
+_MEDIA = ("digest", "thumbnail")
 
 
 def erase(session: Session, ids: Sequence[str]) -> None:
     """Removes every version of these ids. Afterwards no file of a table holds anything of them.
+
+    Their media stays for `release`, and is noted, so that `finish` removes it where nobody comes to call that.
 
     `recent` is always written anew, since rows that left it may still lie in its files. The other tables are
     where they hold a row of these ids, which `memories` does for every id that was ever moved there; there is
@@ -38,8 +43,8 @@ def erase(session: Session, ids: Sequence[str]) -> None:
         return
     with session.upkeep.held(), session.writing.held():
         # An unfinished rebuild holds copies of them, and its tables are called as the ones that are made here.
-        with lance_errors("erase"):
-            session.folder.note.unlink(missing_ok=True)
+        session.folder.drop(REBUILD)
+        owe(session.folder, _digests(session.catalog(), wanted))
         try:
             _rewrite(session, wanted)
         except BaseException:
@@ -49,12 +54,33 @@ def erase(session: Session, ids: Sequence[str]) -> None:
 
 def _rewrite(session: Session, wanted: list[str]) -> None:
     catalog = session.catalog()
-    roles = ["recent", *(role for role in ("memories", "history") if _holds(catalog.tier(role), wanted))]
+    roles = ["recent", *(role for role in ("memories", "history") if _is_due(session, catalog.tier(role), wanted))]
     session.replace({role: _rewritten(session, catalog, role, wanted) for role in roles})
     catalog = session.catalog()
     for role in {"memories", "history"} - set(roles):
         # A writer that was killed may have left files that no version names.
         catalog.tier(role).compact(alone=True)
+    if session.durable:
+        # Names that came back after a power cut would be gone at the next opening only.
+        session.folder.sync_tables()
+
+
+def release(session: Session, digests: Iterable[str]) -> set[str]:
+    """Removes those of the digests that no version of any record names, and returns them."""
+    wanted = set(digests)
+    with session.writing.held():
+        named = session.read(lambda catalog: references(catalog, sorted(wanted)))
+        gone = {digest for digest in wanted - named if session.media.holds(digest)}
+        session.writing.check()
+        session.media.remove(sorted(gone))
+        settle(session.folder, wanted)
+    return gone
+
+
+def finish(session: Session) -> None:
+    """Removes the media of an erasure that was cut off before it came to that."""
+    if left := owed(session.folder):
+        release(session, left)
 
 
 def tidy_up(session: Session) -> None:
@@ -74,6 +100,22 @@ def remove_expired(session: Session, now: datetime) -> None:
         gone = set(catalog.memories.scan(expr, ["id"]).column("id").to_pylist()) - catalog.overlay.tops().keys()
         if gone:
             erase(session, sorted(gone))
+            finish(session)
+
+
+def _digests(catalog: Catalog, ids: list[str]) -> set[str]:
+    """What the versions of these ids name as original or thumbnail."""
+    found: set[str] = set()
+    for tier in (catalog.recent, catalog.memories, catalog.history):
+        for start in range(0, len(ids), _CHUNK):
+            rows = tier.scan(among("id", ids[start : start + _CHUNK]), _MEDIA)
+            found.update(*(rows.column(name).to_pylist() for name in _MEDIA))
+    return found - {""}
+
+
+def _is_due(session: Session, tier: Tier, ids: list[str]) -> bool:
+    """Whether a table has to be written anew: also where no other way is safe to be rid of what no version names."""
+    return not session.folder.exclusive or _holds(tier, ids)
 
 
 def _holds(tier: Tier, ids: list[str]) -> bool:

@@ -7,16 +7,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from memplug.backends.lancedb.catalog import Catalog, Library
-from memplug.backends.lancedb.folder import Folder, first_pointer, local_path
-from memplug.backends.lancedb.locks import StoreLock
-from memplug.backends.lancedb.media import MediaFolder
-from memplug.backends.lancedb.trouble import Vanished, lance_errors
+from memplug.backends.lancedb.doubt import settle
+from memplug.backends.lancedb.folder import Folder, first_pointer
+from memplug.backends.lancedb.place import place_of
+from memplug.backends.lancedb.torn import mend
+from memplug.backends.lancedb.trouble import Vanished
 from memplug.backends.profile import check_profile, no_store
 from memplug.exceptions import StoreReadOnly
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
+    import pyarrow as pa
+
+    from memplug.backends.lancedb.tier import Tier
     from memplug.plugins.protocols import BackendRequest, StoreProfile
 
 T = TypeVar("T")
@@ -38,17 +42,20 @@ class Session:
 
     def __init__(self, request: BackendRequest) -> None:
         self.request = request
-        self.folder = Folder(local_path(request.location))
+        self.folder = place_of(request)
         self.durable = request.sync == "full"
-        self.media = MediaFolder(self.folder.root / "media", durable=self.durable)
+        self.media = self.folder.media(durable=self.durable)
         self._opening = threading.Lock()
         self._prepare()
-        self.writing = StoreLock(self.folder.root / ".write.lock")
-        self.upkeep = StoreLock(self.folder.root / ".upkeep.lock")
+        self.writing = self.folder.lock("write")
+        self.upkeep = self.folder.lock("upkeep")
         self._stamp = self.folder.stamp()
         if self._stamp is None:
             self._stamp = self._found()
+        if isinstance(self.folder, Folder) and not request.read_only:
+            mend([self.folder.table(name) for name in self.folder.read().tables.values()], self.writing)
         self.library = Library(self.folder, durable=self.durable)
+        self._generation = self.folder.generation
         self._catalog = self._opened()
 
     @property
@@ -62,10 +69,9 @@ class Session:
             if self.folder.stamp() is None:
                 raise no_store(self.request.location)
             return
-        with lance_errors("make the store's folder"):
-            self.folder.root.mkdir(parents=True, exist_ok=True)
+        self.folder.prepare()
 
-    def _found(self) -> tuple[int, int] | None:
+    def _found(self) -> Hashable | None:
         """Makes the store, unless another process was faster."""
         profile = self.request.profile
         if profile is None:
@@ -73,8 +79,6 @@ class Session:
         with self.writing.held():
             if self.folder.stamp() is None:
                 pointer = first_pointer(profile)
-                with lance_errors("make the store's folder"):
-                    self.folder.tables.mkdir(exist_ok=True)
                 Library(self.folder, durable=self.durable).found(pointer)
                 self.folder.point(pointer)
         return self.folder.stamp()
@@ -97,19 +101,25 @@ class Session:
             EmbedderMismatch: The store was rebuilt with another embedder meanwhile.
         """
         stamp = self.folder.stamp()
-        if stamp == self._stamp:
+        generation = self.folder.generation
+        if stamp == self._stamp and generation == self._generation:
             return self._catalog
         with self._opening:
             if stamp != self._stamp:
                 if stamp is None:
                     raise no_store(self.request.location)
                 self._catalog = self._opened()
-                self._stamp = stamp
+                self._stamp, self._generation = stamp, generation
+            elif generation > self._generation:
+                self.folder.catch_up(self._catalog)
+                self._generation = generation
             return self._catalog
 
     def replace(self, tables: dict[str, str], profile: StoreProfile | None = None) -> None:
         """Makes other tables the current ones and removes those that they replace. Both locks must be held."""
         pointer = self.catalog().pointer.moved(tables, profile)
+        self.upkeep.check()
+        self.writing.check()
         before = self.request
         if profile is not None and before.profile is not None:
             # Before the switch, since another thread may look right after it.
@@ -139,24 +149,36 @@ class Session:
         then a commit of several records might have shown only in part.
         """
         for _ in range(_ATTEMPTS - 1):
-            catalog = self.catalog()
             try:
-                before = catalog.memories.version()
+                catalog = self.catalog()
+                before = self.folder.generation, catalog.memories.version()
                 found = ask(catalog)
-                if catalog.memories.version() == before:
+                if (self.folder.generation, catalog.memories.version()) == before:
                     return found
             except Vanished:
-                continue
+                self.folder.stale()
         return ask(self.catalog())
+
+    def append(self, tier: Tier, rows: pa.Table) -> int:
+        """Appends to a current table, and returns the version that this made. The write lock must be held.
+
+        Raises:
+            StoreBusy: The lock was lost meanwhile, and nothing was written.
+        """
+        self.writing.check()
+        version = tier.add(rows)
+        if self.writing.regained():
+            settle(self, rows)
+        return version
 
     def check_writable(self) -> None:
         """Refuses a write where the store was opened read-only, or is not there any more.
 
         Raises:
             StoreReadOnly: It was opened so.
-            NoStore: Somebody removed it. Locking would make its folder again.
+            NoStore: Somebody removed it.
         """
         if self.request.read_only:
             raise StoreReadOnly(f"the store at {self.request.location!r} was opened read-only")
-        if self.folder.stamp() is None:
+        if self.folder.gone():
             raise no_store(self.request.location)

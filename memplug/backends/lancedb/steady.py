@@ -18,7 +18,10 @@ T = TypeVar("T")
 
 
 def steadily(step: Callable[[], T]) -> T:
-    """Runs a step where no signal reaches it; what interrupts the caller is raised once the step has ended."""
+    """Runs a step where no signal reaches it; what interrupts the caller is raised once the step has ended.
+
+    A second interruption, of somebody impatient, waits as well, and is not raised beside the first.
+    """
     if threading.get_ident() != threading.main_thread().ident:
         return step()
     task: Future[T] = Future()
@@ -32,8 +35,16 @@ def steadily(step: Callable[[], T]) -> T:
         return step()  # there can be no further thread: too many, or the interpreter is ending
     except BaseException:
         if not task.cancel():
-            wait([task])
+            _outlast(task)
         raise
+
+
+def _outlast(task: Future[T]) -> None:
+    while not task.done():
+        try:
+            wait([task])
+        except BaseException:  # noqa: BLE001, S112 - the first one is raised by the caller
+            continue
 
 
 def _work(task: Future[T], step: Callable[[], T]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ _FULL = ("no space left", "storage full", "storagefull", "quota exceeded", "os e
 _DENIED = ("permission denied", "read-only file system", "os error 13", "os error 30", "permissiondenied")
 #: A reader's version was cleaned up, or its table replaced, while it was reading; the newest can be read.
 _VANISHED = ("not found", "no such file", "does not exist", "os error 2)", "dataset was not found")
+#: What a signed address carries: whoever reads it in a log could use it.
+_SIGNED = re.compile(r"([?&](?:sig|x-amz-[a-z-]+|x-goog-[a-z-]+)=)[^&\s\"')]+", re.IGNORECASE)
 
 
 class Vanished(BackendError):
@@ -40,10 +43,11 @@ def lance_errors(action: str) -> Iterator[None]:
     try:
         yield
     except _RAISED as error:
-        raise _kind(error)(f"cannot {action}: {_words(error)}") from error
+        raise kind_of(error)(f"cannot {action}: {_words(error)}") from error
 
 
-def _kind(error: Exception) -> type[BackendError]:
+def kind_of(error: Exception) -> type[BackendError]:
+    """The error that a foreign one becomes."""
     code = error.errno if isinstance(error, OSError) else None
     words = str(error).lower()
     if code in {errno.ENOSPC, errno.EDQUOT} or any(sign in words for sign in _FULL):
@@ -57,4 +61,4 @@ def _kind(error: Exception) -> type[BackendError]:
 
 def _words(error: Exception) -> str:
     """The first line of the message: LanceDB appends Rust source places and whole plans."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:500]
+    return _SIGNED.sub(r"\1…", (str(error).splitlines() or [type(error).__name__])[0][:500])

@@ -25,6 +25,8 @@ COMPACT_COMMITS = 64
 FOLD_ROWS = 1_000
 #: Seconds to wait for a store that another process maintains; after a failure, and at most after several.
 BUSY, RETRY, LONGEST_RETRY = 0.05, 5.0, 300.0
+#: The first of these for a store in an object store.
+REMOTE_BUSY = 1.0
 #: Seconds that a step waits for writers of other processes. It is tried again, and closing must not take long.
 PATIENCE = 1.0
 #: Seconds for which closing lets due work go on to its next step, and after which it waits no longer.
@@ -72,7 +74,7 @@ class Keeper:
 
     def _found_commits(self) -> int:
         """What processes before this one left to compact: each commit leaves a version."""
-        return len(os.listdir(self._session.catalog().recent.path / "_versions"))  # noqa: PTH208 - only how many
+        return self._session.folder.commits(self._session.catalog().pointer.tables["recent"])
 
     def _is_due(self) -> bool:
         return self._commits >= COMPACT_COMMITS or self._rows >= FOLD_ROWS
@@ -111,7 +113,8 @@ class Keeper:
             if self._is_due():
                 self._tend()
         except StoreBusy:
-            self._again(BUSY)  # another process is at it
+            # Another process is at it; in an object store every look is a request.
+            self._again(BUSY if self._session.folder.exclusive else REMOTE_BUSY)
         except Exception as error:  # noqa: BLE001 - a thread that ended would leave the store to grow for ever
             unforeseen = None if isinstance(error, MemplugError) else error
             _log.warning("maintenance failed and will be tried again: %s", error, exc_info=unforeseen)
