@@ -50,6 +50,8 @@ class TableSync:
         present: set[str] = set()
         for part in _PARTS:
             folders: set[str] = set()
+            if part == _PARTS[-1]:
+                sync_folder(self.path)  # the first deletion makes a new part, which a manifest must not come before
             for folder, inside, files in os.walk(self.path / part):
                 # A folder of an index is a name in the one above.
                 subfolders = {os.path.join(folder, name) for name in inside}  # noqa: PTH118 - as below

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from memplug.backends.batch import check_versions, checked_batch
 from memplug.backends.lancedb.rows import encoded
 from memplug.backends.lancedb.steady import steadily
-from memplug.backends.lancedb.where import among
+from memplug.backends.lancedb.where import among, storable
 from memplug.exceptions import BackendError, EmbedderMismatch, MemplugError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import pyarrow as pa
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 #: From so many new memories on, a batch goes straight to the large table.
 BULK = 1_000
 _CHUNK = 5_000
+#: Ids up to which they are counted before they are looked for, and rows for each id up to which all are looked through.
+_FEW, _THROUGH = 16, 15
+_KEYS = ("id", "version")
 
 
 @dataclass(slots=True, eq=False)
@@ -134,14 +137,29 @@ def highest_versions(catalog: Catalog, ids: Iterable[str]) -> dict[str, int]:
     wanted = list(ids)
     found = {id_: tops[id_] for id_ in wanted if id_ in tops}
     missing = [id_ for id_ in wanted if id_ not in found]
-    for start in range(0, len(missing), _CHUNK):
-        expr = among("id", missing[start : start + _CHUNK])
-        if not catalog.memories.count(expr):
-            continue  # most are new, and counting takes a third of the time
-        rows = catalog.memories.scan(expr, ["id", "version"])
+    for rows in _rows_of(catalog.memories, missing):
         for id_, version in zip(rows.column("id").to_pylist(), rows.column("version").to_pylist(), strict=True):
             found[id_] = max(version, found.get(id_, 0))
     return found
+
+
+def _rows_of(tier: Tier, ids: list[str]) -> Iterator[pa.Table]:
+    """The id and version of the rows with these ids.
+
+    One id is best counted first, since most are new. For 10,000, looking through 100,000 rows took half of the time
+    of asking the index, through 10,000 rows a fifth, and through 1,000,000 six times as long.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if len(ids) >= BULK and tier.count() <= _THROUGH * len(ids):
+        rows = tier.scan(None, _KEYS)
+        yield rows.filter(pc.is_in(rows.column("id"), pa.array(filter(storable, ids), pa.string())))
+        return
+    for start in range(0, len(ids), _CHUNK):
+        expr = among("id", ids[start : start + _CHUNK])
+        if len(ids) > _FEW or tier.count(expr):
+            yield tier.scan(expr, _KEYS)
 
 
 def _opened(record: Record) -> Record:
