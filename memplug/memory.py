@@ -334,19 +334,19 @@ class Memory:
         if (id is None) is (key is None):
             raise ConfigError("get takes either an id or a key")
         if key is None:
-            return self.engine.store.get(str(id), optional_scope(ids)).item
+            return self.engine.store.get(str(id), optional_scope(ids)).item.handed_out()
         scope = scope_of(ids)
         return self._keyed(scope, str(check_key(key, self.settings.limits)))
 
     def _keyed(self, scope: Scope, key: str) -> MemoryItem:
         """The memory under a key of exactly this scope, else the newest under that key inside it."""
         try:
-            return self.engine.store.get(keyed_id(scope, key), scope).item
+            return self.engine.store.get(keyed_id(scope, key), scope).item.handed_out()
         except NotFound:
             found = self.engine.store.select(View(scope=scope, filter=Compare("key", "eq", key)), limit=1)
         if not found:
             raise NotFound(f"there is no memory under the key {key!r:.100} here")
-        return found[0].item
+        return found[0].item.handed_out()
 
     def get_all(
         self,
@@ -374,7 +374,7 @@ class Memory:
         scope, rest = split_scope(ids, parse_filter(filters, self.settings.limits))
         after = _read_cursor(cursor) if cursor is not None else None
         records = self.engine.store.select(View(scope=scope, filter=rest), limit=limit + 1, after=after)
-        items = tuple(record.item for record in records[:limit])
+        items = tuple(record.item.handed_out() for record in records[:limit])
         return Page(items=items, cursor=_cursor(items[-1]) if len(records) > limit else None)
 
     def history(
@@ -388,7 +388,7 @@ class Memory:
             NotFound: There is no such memory inside the scope.
         """
         scope = optional_scope(ids)
-        return [record.item for record in self.engine.store.history(id, scope)]
+        return [record.item.handed_out() for record in self.engine.store.history(id, scope)]
 
     def media(
         self,

@@ -68,7 +68,7 @@ class Describing:
             return record
 
         record = self.contention.settled(attempt)
-        self.plugins.notify("after_add", items=[record.item])
+        self.plugins.notify("after_add", items=[record.item.handed_out()])
         return Outcome(event="updated", id=id_, kind=item.kind, text=record.item.text, version=record.version)
 
     def _media(self, item: MemoryItem) -> Media:

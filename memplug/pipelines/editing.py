@@ -70,8 +70,8 @@ class Editor:
         if not fields:
             raise ConfigError("update was called with nothing to change")
         record = self._append(id_, scope, version, lambda current: _changed(current, fields))
-        self.plugins.notify("after_add", items=[record.item])
-        return record.item
+        self.plugins.notify("after_add", items=[record.item.handed_out()])
+        return record.item.handed_out()
 
     def restore(self, id_: str, version: int, *, scope: Scope | None) -> MemoryItem:
         """Appends a version with the content of an earlier one; brings a deleted memory back."""
@@ -89,8 +89,8 @@ class Editor:
         record = guarded(following(again, latest, now), self.plugins)
         [record] = index([record], self.embedder)
         self.store.commit([record], {})
-        self.plugins.notify("after_add", items=[record.item])
-        return record.item
+        self.plugins.notify("after_add", items=[record.item.handed_out()])
+        return record.item.handed_out()
 
     def delete(self, id_: str, *, scope: Scope | None, version: int | None, erase: bool) -> None:
         """Hides a memory at once; with ``erase`` also removes all its versions and its media from disk."""
@@ -101,7 +101,7 @@ class Editor:
             self._erase([id_])
             return
         gone = self._append(id_, scope, version, tombstone)
-        self.plugins.notify("on_delete", items=[gone.item])
+        self.plugins.notify("on_delete", items=[gone.item.handed_out()])
 
     def delete_all(self, scope: Scope, *, erase: bool) -> int:
         """Deletes everything in a scope, and returns how many memories that were.
@@ -127,7 +127,7 @@ class Editor:
             self.store.commit(gone, {})
         except VersionConflict:
             return 0
-        self.plugins.notify("on_delete", items=[record.item for record in gone])
+        self.plugins.notify("on_delete", items=[record.item.handed_out() for record in gone])
         return len(gone)
 
     def _erase(self, ids: Sequence[str]) -> None:
@@ -139,7 +139,7 @@ class Editor:
         self._release()
         self.turns.forget()
         last = {record.id: record for record in versions}
-        self.plugins.notify("on_delete", items=[tombstone(record).item for record in last.values()])
+        self.plugins.notify("on_delete", items=[tombstone(record).item.handed_out() for record in last.values()])
 
     def _release(self) -> None:
         """Removes originals that no version names any more, also those that an erasure which failed left behind."""

@@ -82,7 +82,7 @@ class Ingest:
 
         once = any(request.version is not None for _, request in inputs)
         plans = attempt() if once else self.contention.settled(attempt)
-        stored = [plan.record.item for found in plans for plan in found if plan.record is not None]
+        stored = [plan.record.item.handed_out() for found in plans for plan in found if plan.record is not None]
         self.plugins.notify("after_add", items=stored)
         return [self._result(one, found) for one, found in zip(prepared, plans, strict=True)]
 

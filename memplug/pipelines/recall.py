@@ -130,7 +130,7 @@ class Recall:
         if explain:
             for ranker, share in zip(self.rankers, shares.tolist(), strict=True):
                 told[ranker.name] = told.get(ranker.name, 0.0) + (share if score else 0.0)
-        return Hit(item=pool.candidates[index].record.item, score=score, shares=told, _load=self._load)
+        return Hit(item=pool.candidates[index].record.item.handed_out(), score=score, shares=told, _load=self._load)
 
     def _load(self, digest: str) -> bytes:
         with self.store.backend.open_media(digest) as file:

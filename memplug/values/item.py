@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from memplug.values.mem0 import Mem0View
@@ -98,6 +99,10 @@ class MemoryItem(Mem0View):
     def valid_from(self) -> datetime:
         """When this version became the current one."""
         return self.updated_at
+
+    def handed_out(self) -> MemoryItem:
+        """The item with metadata of its own, for a caller who may change that: backends hold items in memory."""
+        return replace(self, metadata=deepcopy(dict(self.metadata))) if self.metadata else self
 
     @property
     def digests(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from PIL import Image
@@ -491,3 +491,25 @@ def _data_url(data: bytes) -> str:
     import base64
 
     return "data:image/png;base64," + base64.b64encode(data).decode()
+
+
+@pytest.mark.parametrize("place", ["memory://", "folder"])
+def test_what_is_handed_out_is_the_callers(tmp_path: Path, place: str) -> None:
+    """Changing the metadata of an item that a read returned changes nothing in the store, now or after a move."""
+    given = {"team": {"name": "sales"}}
+    with Memory(place if "://" in place else tmp_path / place) as memory:
+        id_ = memory.add("The limit is 600 yuan.", user_id="wang", metadata=given).ids[0]
+        for _ in range(2):
+            reads = [
+                memory.search("limit", user_id="wang")[0].item,
+                memory.search("limit", user_id="wang")[0].item,
+                memory.get(id_),
+                memory.get_all(user_id="wang")[0],
+                memory.history(id_)[-1],
+            ]
+            for item in reads:
+                assert item.metadata == given
+                cast("dict[str, Any]", item.metadata)["team"]["name"] = "nobody"
+                cast("dict[str, Any]", item.metadata)["more"] = 1
+            memory.maintain()
+        assert memory.update(id_, "The limit is 700 yuan.").metadata == given
