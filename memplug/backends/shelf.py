@@ -162,6 +162,11 @@ def closed(record: Record, later: Sequence[Record]) -> Record:
     return replace(record, item=replace(record.item, valid_to=min(other.item.valid_from for other in later)))
 
 
+def opened(record: Record) -> Record:
+    """The record as the current version of its id, which nothing has ended."""
+    return record if record.item.valid_to is None else replace(record, item=replace(record.item, valid_to=None))
+
+
 def chained(records: Sequence[Record]) -> list[Record]:
     """All versions of one id as `Backend.versions` gives them, from any order, each with ``valid_to``."""
     chain = sorted(records, key=_version)

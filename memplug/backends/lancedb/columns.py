@@ -40,6 +40,8 @@ OTHERS = ("row_id", "tags", "terms", "digest", "thumbnail", "body")
 
 #: What every read selects; the vector is most of the bytes and comes only when asked for.
 READ = ("body",)
+#: What tells versions apart.
+KEYS = ("id", "version")
 #: Scalar indexes of the two larger tables. Without the last one every read fetches that column of all rows of its
 #: scope, a quarter of its time among a million; an index on ``expires_at`` costs more than it saves.
 INDEXED = ("id", "user_id", "agent_id", "run_id", "bucket", "key", "deleted")

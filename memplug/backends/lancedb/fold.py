@@ -13,13 +13,13 @@ Until step 4 `recent` still hides what the first two wrote; after it nothing has
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memplug.backends.lancedb.columns import READ
 from memplug.backends.lancedb.rows import decoded, encoded, row_id
 from memplug.backends.lancedb.where import among
-from memplug.backends.shelf import closed
+from memplug.backends.shelf import closed, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -124,10 +124,6 @@ def _split(chains: Iterable[dict[int, Record]]) -> tuple[list[Record], list[Reco
     newest, older = [], []
     for chain in chains:
         ordered = [chain[version] for version in sorted(chain)]
-        newest.append(_opened(ordered[-1]))
+        newest.append(opened(ordered[-1]))
         older += [closed(record, ordered[place + 1 :]) for place, record in enumerate(ordered[:-1])]
     return newest, older
-
-
-def _opened(record: Record) -> Record:
-    return replace(record, item=replace(record.item, valid_to=None))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lancedb.expr import col, lit
 
-from memplug.backends.lancedb.columns import READ, micros
+from memplug.backends.lancedb.columns import KEYS, READ, micros
 from memplug.backends.lancedb.rows import decoded
 from memplug.backends.lancedb.where import among, both, native, storable
 from memplug.backends.shelf import best, chained, light, matching, nearest, newest_first
@@ -41,8 +41,6 @@ _SLACK = 8
 #: By how much a query grows that too few rows of survived.
 _GROWTH = 4
 _CHUNK = 5_000
-#: What count needs to tell versions apart.
-_KEYS = ("id", "version")
 
 #: Asks one table for so many rows.
 Fetch = "Callable[[Tier, Any, int], pa.Table]"
@@ -215,7 +213,7 @@ def _kept_ids(catalog: Catalog, question: Question) -> set[str]:
     hides = question.layer.hides
     kept: set[str] = set()
     for tier in question.tiers(catalog):
-        rows = tier.scan(question.expr(), _KEYS)
+        rows = tier.scan(question.expr(), KEYS)
         pairs = zip(rows.column("id").to_pylist(), rows.column("version").to_pylist(), strict=True)
         kept |= {id_ for id_, version in pairs if version > hides.get(id_, 0)}
     return kept

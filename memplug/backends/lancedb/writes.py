@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from memplug.backends.batch import check_versions, checked_batch
+from memplug.backends.lancedb.columns import KEYS
 from memplug.backends.lancedb.rows import encoded
 from memplug.backends.lancedb.steady import steadily
 from memplug.backends.lancedb.where import among, storable
+from memplug.backends.shelf import opened
 from memplug.exceptions import BackendError, EmbedderMismatch, MemplugError
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ BULK = 1_000
 _CHUNK = 5_000
 #: Ids up to which they are counted before they are looked for, and rows for each id up to which all are looked through.
 _FEW, _THROUGH = 16, 15
-_KEYS = ("id", "version")
 
 
 @dataclass(slots=True, eq=False)
@@ -63,7 +64,7 @@ class Committer:
         batch = checked_batch(records, profile)
         if not batch:
             return
-        batch = [record if record.item.valid_to is None else _opened(record) for record in batch]
+        batch = [opened(record) for record in batch]
         ticket = _Ticket(batch, encoded(batch, profile.dimension), profile)
         with self._queueing:
             self._queue.append(ticket)
@@ -153,17 +154,13 @@ def _rows_of(tier: Tier, ids: list[str]) -> Iterator[pa.Table]:
     import pyarrow.compute as pc
 
     if len(ids) >= BULK and tier.count() <= _THROUGH * len(ids):
-        rows = tier.scan(None, _KEYS)
+        rows = tier.scan(None, KEYS)
         yield rows.filter(pc.is_in(rows.column("id"), pa.array(filter(storable, ids), pa.string())))
         return
     for start in range(0, len(ids), _CHUNK):
         expr = among("id", ids[start : start + _CHUNK])
         if len(ids) > _FEW or tier.count(expr):
-            yield tier.scan(expr, _KEYS)
-
-
-def _opened(record: Record) -> Record:
-    return replace(record, item=replace(record.item, valid_to=None))
+            yield tier.scan(expr, KEYS)
 
 
 def _check_profile(made: StoreProfile, found: StoreProfile) -> None:
