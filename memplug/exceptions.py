@@ -11,6 +11,7 @@ reference system fixed it to the letter (`InvalidImageError`, `FileSizeError`).
     │   │   └── FileSizeError        input.image.too_large
     │   ├── MalformedInput       input.malformed
     │   ├── UnsafeInput          input.unsafe
+    │   │   └── EncryptedInput       input.encrypted
     │   └── FetchError           input.fetch
     ├── FilterError              filter.invalid
     ├── ScopeError               scope.invalid
@@ -103,6 +104,12 @@ class UnsafeInput(InputRejected):
     """The input was refused because taking it in could do harm."""
 
     code = "input.unsafe"
+
+
+class EncryptedInput(UnsafeInput):
+    """A file that only opens with a password."""
+
+    code = "input.encrypted"
 
 
 class FetchError(InputRejected):
@@ -223,6 +230,7 @@ __all__ = [
     "BackendError",
     "ConfigError",
     "EmbedderMismatch",
+    "EncryptedInput",
     "FetchError",
     "FileSizeError",
     "FilterError",

@@ -26,7 +26,7 @@ from memplug.values.limits import Limits
 from memplug.values.page import Page
 from memplug.values.request import AddRequest, Infer
 from memplug.values.scope import Scope, ScopeIds, optional_scope, scope_of
-from memplug.values.scoping import joined, split_scope
+from memplug.values.scoping import joined, names, split_scope
 
 if TYPE_CHECKING:
     import os
@@ -354,6 +354,7 @@ class Memory:
         filters: Mapping[str, Any] | Filter | None = None,
         limit: int = 100,
         cursor: str | None = None,
+        pieces: bool = False,
         **ids: Unpack[ScopeIds],
     ) -> Page:
         """A page of a scope's memories, newest first.
@@ -363,6 +364,8 @@ class Memory:
             filters: See `memplug.values.filters`.
             limit: Most memories on a page, 1 to ``limits.top_k``.
             cursor: `Page.cursor` of the page before.
+            pieces: Also list the pieces of others, such as a document's passages; ``filters={"part_of": id}`` lists
+                those of one memory.
 
         Raises:
             ScopeError: No scope id.
@@ -373,7 +376,9 @@ class Memory:
             raise MalformedInput(f"limit must be 1 to {most}, not {limit!r}")
         scope, rest = split_scope(ids, parse_filter(filters, self.settings.limits))
         after = _read_cursor(cursor) if cursor is not None else None
-        records = self.engine.store.select(View(scope=scope, filter=rest), limit=limit + 1, after=after)
+        wholes = None if pieces or names(rest, "part_of") else Compare("part_of", "set", value=False)
+        view = View(scope=scope, filter=joined(rest, wholes))
+        records = self.engine.store.select(view, limit=limit + 1, after=after)
         items = tuple(record.item.handed_out() for record in records[:limit])
         return Page(items=items, cursor=_cursor(items[-1]) if len(records) > limit else None)
 
@@ -395,7 +400,7 @@ class Memory:
         id: str,  # noqa: A002 - the word that mem0's users know
         **ids: Unpack[ScopeIds],
     ) -> bytes:
-        """The original of a memory, byte for byte.
+        """The original of a memory, byte for byte; of a piece, its whole's.
 
         Raises:
             NotFound: There is no such memory inside the scope, or it has no original.
@@ -416,6 +421,8 @@ class Memory:
             NotFound: There is no such memory inside the scope, or it has no original or thumbnail.
         """
         item = self.get(id, **ids)
+        if item.media is None and item.part_of is not None:
+            item = self.get(item.part_of, **ids)
         digest = item.media and (item.media.thumbnail if thumbnail else item.media.digest)
         if not digest:
             raise NotFound(f"memory {id!r} has no {'thumbnail' if thumbnail else 'original'}")

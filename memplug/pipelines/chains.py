@@ -13,7 +13,7 @@ from memplug.pipelines.versions import tombstone
 from memplug.values.scope import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from memplug.values.item import MemoryItem, Record
@@ -56,11 +56,16 @@ def _check_times(items: Sequence[MemoryItem], latest: datetime) -> None:
         raise MalformedInput(f"memory {items[0].id!r} was changed in the future", hint="look at the clocks")
 
 
-def owned(records: Sequence[Record], scope: Scope | None) -> list[Record]:
+def owned(records: Sequence[Record], scope: Scope | None, keys: Mapping[str, str]) -> list[Record]:
     """The versions as the scope's own, under an id that cannot meet the original's.
 
     None leaves them whose they are. So does a scope that they lie in already: under another id they would stand beside
     themselves, where the scope's own export is brought back.
+
+    Args:
+        records: The versions.
+        scope: Whose they are to be.
+        keys: The keys of the archive's memories that may have pieces, by their ids there.
 
     Raises:
         MalformedInput: The memory has a key and another id than its key gives, so it would take another's place.
@@ -73,7 +78,17 @@ def owned(records: Sequence[Record], scope: Scope | None) -> list[Record]:
         return list(records)
     id_ = imported_id(scope, records[0].id) if key is None else keyed_id(scope, key)
     ids: dict[str, Any] = dict.fromkeys(records[0].item.ids) | scope.ids
-    return [replace(record, item=replace(record.item, id=id_, **ids)) for record in records]
+    return [
+        replace(record, item=replace(record.item, id=id_, part_of=_whole(record.item.part_of, scope, keys), **ids))
+        for record in records
+    ]
+
+
+def _whole(old: str | None, scope: Scope, keys: Mapping[str, str]) -> str | None:
+    """What the whole of a piece is called in a scope that takes it over."""
+    if old is None:
+        return None
+    return keyed_id(scope, keys[old]) if old in keys else imported_id(scope, old)
 
 
 def missing_versions(

@@ -82,6 +82,7 @@ _RECORD: Mapping[str, Reader] = {
     "metadata": mapping,
     "status": one_of("pending", "ready", "failed"),
     "error": optional(text),
+    "part_of": optional(_id),
     "source": _read_source,
     **dict.fromkeys(("created_at", "updated_at"), moment),
     **dict.fromkeys(("occurred_at", "expires_at"), optional(moment)),

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from memplug.exceptions import ConfigError, MalformedInput, NotFound, VersionConflict
 from memplug.pipelines.guarding import guarded
 from memplug.pipelines.identity import item_identity
 from memplug.pipelines.indexing import index
+from memplug.pipelines.pieces import pieces_of, returning
 from memplug.pipelines.versions import check_version, following, tombstone
 from memplug.safety.labels import check_metadata, check_moment, check_tags
 from memplug.safety.text import clean
 from memplug.store import View
+from memplug.values.filters import All, Compare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -69,9 +72,11 @@ class Editor:
         fields = self._fields(change)
         if not fields:
             raise ConfigError("update was called with nothing to change")
-        record = self._append(id_, scope, version, lambda current: _changed(current, fields))
-        self.plugins.notify("after_add", items=[record.item.handed_out()])
-        return record.item.handed_out()
+        shared = {name: value for name, value in fields.items() if name != "text"}
+        follow = partial(_changed, fields=shared) if shared else None
+        written = self._append(id_, scope, version, partial(_changed, fields=fields), follow)
+        self.plugins.notify("after_add", items=[record.item.handed_out() for record in written])
+        return written[0].item.handed_out()
 
     def restore(self, id_: str, version: int, *, scope: Scope | None) -> MemoryItem:
         """Appends a version with the content of an earlier one; brings a deleted memory back."""
@@ -86,11 +91,14 @@ class Editor:
         now = self.store.clock()
         ended = wanted.item.expires_at is not None and wanted.item.expires_at <= now
         again = replace(wanted, item=replace(wanted.item, expires_at=None)) if ended else wanted
-        record = guarded(following(again, latest, now), self.plugins)
-        [record] = index([record], self.embedder)
-        self.store.commit([record], {})
-        self.plugins.notify("after_add", items=[record.item.handed_out()])
-        return record.item.handed_out()
+        back, gone = returning(self.store, wanted, latest, now) if wanted.item.media else ([], [])
+        changed = [following(again, latest, now), *back]
+        written = index([guarded(record, self.plugins) for record in changed], self.embedder)
+        self.store.commit([*written, *gone], {})
+        self.plugins.notify("after_add", items=[record.item.handed_out() for record in written])
+        if gone:
+            self.plugins.notify("on_delete", items=[record.item.handed_out() for record in gone])
+        return written[0].item.handed_out()
 
     def delete(self, id_: str, *, scope: Scope | None, version: int | None, erase: bool) -> None:
         """Hides a memory at once; with ``erase`` also removes all its versions and its media from disk."""
@@ -98,10 +106,10 @@ class Editor:
             self._release()
             records = self.store.history(id_, scope)
             check_version(f"memory {id_!r}", records[-1], records[-1].version, version)
-            self._erase([id_])
+            self._erase([id_, *self._pieces_ever(records[-1].item)])
             return
-        gone = self._append(id_, scope, version, tombstone)
-        self.plugins.notify("on_delete", items=[gone.item.handed_out()])
+        gone = self._append(id_, scope, version, tombstone, tombstone)
+        self.plugins.notify("on_delete", items=[record.item.handed_out() for record in gone])
 
     def delete_all(self, scope: Scope, *, erase: bool) -> int:
         """Deletes everything in a scope, and returns how many memories that were.
@@ -147,15 +155,41 @@ class Editor:
             self.store.backend.release_media(left)
             self._left.difference_update(left)
 
-    def _append(self, id_: str, scope: Scope | None, version: int | None, change: Callable[[Record], Record]) -> Record:
-        def attempt() -> Record:
+    def _pieces_ever(self, item: MemoryItem) -> list[str]:
+        """The ids of the memories that are or were pieces of one."""
+        inside = [Compare(name, "eq", value) for name, value in item.ids.items() if value is not None]
+        return sorted(self.store.backend.ids(All((*inside, Compare("part_of", "eq", item.id)))))
+
+    def _append(
+        self,
+        id_: str,
+        scope: Scope | None,
+        version: int | None,
+        change: Callable[[Record], Record],
+        follow: Callable[[Record], Record] | None,
+    ) -> list[Record]:
+        """Appends a version to a memory and, in the same commit, one to each of its pieces; the memory's comes first.
+
+        Args:
+            id_: Whose.
+            scope: Where it must lie.
+            version: The one that must be current.
+            change: Makes it of the current one.
+            follow: Makes the next version of a piece; None leaves the pieces alone.
+        """
+
+        def attempt() -> list[Record]:
             current = self.store.get(id_, scope)
             check_version(f"memory {id_!r}", current, current.version, version)
-            record = following(change(current), current, self.store.clock())
-            if not record.item.deleted:
-                [record] = index([guarded(record, self.plugins)], self.embedder)
-            self.store.commit([record], {})
-            return record
+            now = self.store.clock()
+            # Only what has an original has pieces.
+            pieces = pieces_of(self.store, current.item) if follow and current.item.media else []
+            changed = [following(follow(piece), piece, now) for piece in pieces] if follow else []
+            records = [following(change(current), current, now), *changed]
+            if not records[0].item.deleted:
+                records = index([guarded(record, self.plugins) for record in records], self.embedder)
+            self.store.commit(records, {})
+            return records
 
         return attempt() if version is not None else self.contention.settled(attempt)
 

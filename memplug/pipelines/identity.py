@@ -65,6 +65,11 @@ def imported_id(scope: Scope, original: str) -> str:
     return _digest([scope.ids, "imported", original])
 
 
+def piece_id(whole: str, piece: Draft, occurrence: int) -> str:
+    """The id of a piece of a memory: the n-th one with these words in it, in every edition."""
+    return _digest(["piece", whole, piece.kind, piece.text, occurrence])
+
+
 def _identity(kind: str, text: str, digest: str | None, source: Provenance, occurred_at: datetime | None) -> str:
     """Who said which words when, and with which original.
 

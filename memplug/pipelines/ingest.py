@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from memplug.exceptions import ConfigError, InputRejected, MemplugError
 from memplug.pipelines.identity import media_digest
 from memplug.pipelines.indexing import index
+from memplug.pipelines.pieces import gathered, spread
 from memplug.pipelines.planning import Plan, Planner
 from memplug.values.draft import Draft
 from memplug.values.outcome import AddResult, Outcome
@@ -82,8 +83,10 @@ class Ingest:
 
         once = any(request.version is not None for _, request in inputs)
         plans = attempt() if once else self.contention.settled(attempt)
-        stored = [plan.record.item.handed_out() for found in plans for plan in found if plan.record is not None]
-        self.plugins.notify("after_add", items=stored)
+        done = [plan for found in plans for plan in found]
+        self.plugins.notify("after_add", items=[one.item.handed_out() for plan in done for one in plan.written()])
+        if gone := [record.item.handed_out() for plan in done for record in plan.pieces.gone]:
+            self.plugins.notify("on_delete", items=gone)
         return [self._result(one, found) for one, found in zip(prepared, plans, strict=True)]
 
     def _prepared(self, parsed: Parsed, request: AddRequest) -> _Prepared:
@@ -94,7 +97,7 @@ class Ingest:
         """
         describe = self.describing.described if request.wait else self.describing.postponed
         drafts = [describe(draft) for draft in parsed.drafts]
-        kept = self.plugins.guard(drafts, request.scope)
+        kept = gathered(self.plugins.guard(spread(drafts), request.scope))
         rejected = parsed.rejected + _left_out(drafts, kept)
         if not kept and rejected:
             raise _refusal(rejected)
@@ -119,7 +122,7 @@ class Ingest:
             raise ConfigError("infer=True needs an extractor, and no plugin registers one", hint="infer='auto'")
         found = [draft for extractor in extractors for draft in _tried(extractor, drafts, request)]
         try:
-            return self.plugins.guard(found, request.scope) if found else []
+            return gathered(self.plugins.guard(spread(found), request.scope)) if found else []
         except MemplugError:
             log.exception("a guard refused %d extracted drafts; what they were drawn from is stored", len(found))
             return []
@@ -138,7 +141,7 @@ class Ingest:
         done = [[next(plans) for _ in found] for found in numbered]
         flat = [plan for found in done for plan in found]
         media = {digest: read for plan in flat for digest, read in _originals(plan.draft)}
-        self.store.commit([plan.record for plan in flat if plan.record is not None], media)
+        self.store.commit([record for plan in flat for record in (*plan.written(), *plan.pieces.gone)], media)
         return done
 
     def _numbered(self, plans: Sequence[Plan], parsed: Parsed, request: AddRequest) -> list[Plan]:
@@ -153,8 +156,8 @@ class Ingest:
 
     def _indexed(self, plans: Sequence[Plan]) -> list[Plan]:
         """Gives the records that will be written their terms and vectors, in one call of the embedder."""
-        indexed = iter(index([plan.record for plan in plans if plan.record], self.embedder))
-        return [replace(plan, record=next(indexed)) if plan.record else plan for plan in plans]
+        indexed = iter(index([record for plan in plans for record in plan.written()], self.embedder))
+        return [plan.indexed(indexed) for plan in plans]
 
 
 def _checked(found: list[Draft]) -> list[Draft]:

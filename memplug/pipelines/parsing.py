@@ -143,16 +143,23 @@ def _labelled(parsed: Parsed, labels: Labels) -> list[Draft]:
     groups = _groups(parsed)
     return [
         replace(
-            draft,
+            _marked(draft, labels),
             key=labels.key or draft.key,
-            tags=tuple(sorted({*draft.tags, *labels.tags})),
-            metadata={**draft.metadata, **labels.metadata},
-            occurred_at=draft.occurred_at or labels.occurred_at,
-            expires_at=draft.expires_at or labels.expires_at,
             source=replace(draft.source, message=groups.get(parsed.message_of(draft))),
+            pieces=tuple(_marked(piece, labels) for piece in draft.pieces),
         )
         for draft in parsed.drafts
     ]
+
+
+def _marked(draft: Draft, labels: Labels) -> Draft:
+    return replace(
+        draft,
+        tags=tuple(sorted({*draft.tags, *labels.tags})),
+        metadata={**draft.metadata, **labels.metadata},
+        occurred_at=draft.occurred_at or labels.occurred_at,
+        expires_at=draft.expires_at or labels.expires_at,
+    )
 
 
 def _groups(parsed: Parsed) -> dict[int, str]:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from memplug.exceptions import ScopeError
-from memplug.pipelines.identity import content_id, draft_identity, imported_id, keyed_id, media_digest
+from memplug.pipelines.composing import record_of
+from memplug.pipelines.editions import Editions
+from memplug.pipelines.identity import content_id, draft_identity, imported_id, keyed_id
+from memplug.pipelines.pieces import Edition, Fate, fate
 from memplug.pipelines.versions import TICK, check_version, following
-from memplug.values.item import MediaRef, MemoryItem, Record, Status
 from memplug.values.outcome import Event, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from memplug.store import Store
     from memplug.values.draft import Draft
+    from memplug.values.item import Record
     from memplug.values.request import AddRequest
     from memplug.values.scope import Scope
 
@@ -32,6 +35,7 @@ class Plan:
         event: The outcome's word.
         record: What to commit, still without vector and terms; None where nothing is to be written.
         previous: The version that is there, where there is one.
+        pieces: What becomes of its pieces.
     """
 
     draft: Draft
@@ -39,6 +43,18 @@ class Plan:
     event: Event
     record: Record | None
     previous: Record | None
+    pieces: Fate = field(default_factory=Fate)
+
+    def written(self) -> list[Record]:
+        """Everything that is to be committed with words to be found by: the memory itself, then its pieces."""
+        return [*([self.record] if self.record else []), *self.pieces.written]
+
+    def indexed(self, records: Iterator[Record]) -> Plan:
+        """The plan with these records in the places of those that `written` gave."""
+        record = next(records) if self.record else None
+        return replace(
+            self, record=record, pieces=replace(self.pieces, written=tuple(next(records) for _ in self.pieces.written))
+        )
 
     def outcome(self) -> Outcome:
         """The outcome that tells the caller."""
@@ -51,6 +67,7 @@ class Plan:
             text=shown.item.text if shown else self.draft.text,
             key=self.draft.key,
             version=shown.version if shown else 0,
+            pieces=len(self.draft.pieces),
         )
 
 
@@ -70,22 +87,57 @@ class Planner:
             VersionConflict: A request names a version that is not the current one.
             ScopeError: The place of its key is taken by another scope's memory.
         """
-        ids, latest = self._placed(inputs)
-        now = self.store.clock()
-        plans: list[list[Plan]] = []
-        number = 0
-        for drafts, request in inputs:
-            plans.append([])
-            for draft in drafts:
-                # Strictly rising times keep the order of one add when it is listed by time.
-                moment = now + number * TICK
-                plans[-1].append(_decide(draft, ids[number], latest.get(ids[number]), request, moment))
-                number += 1
-        return plans
-
-    def _placed(self, inputs: Sequence[tuple[Sequence[Draft], AddRequest]]) -> tuple[list[str], dict[str, Record]]:
-        """An id for each draft, and the latest versions of all of them."""
         drafts = [(draft, request) for found, request in inputs for draft in found]
+        editions = self._editions(drafts)
+        ids, latest = self._placed(drafts, editions)
+        # Strictly rising times keep the order of one add when it is listed by time.
+        moment = self.store.clock()
+        plans: list[Plan] = []
+        for index, (draft, request) in enumerate(drafts):
+            if index in editions and (first := _first(plans, ids[index])) is not None:
+                previous = first.record or first.previous
+                plans.append(Plan(draft=draft, id=first.id, event="duplicate", record=None, previous=previous))
+                continue
+            edition = index in editions
+            plan = _decide(draft, ids[index], latest.get(ids[index]), request, moment, edition=edition)
+            plans.append(replace(plan, pieces=self._fate(plan, request, moment + TICK)))
+            moment += (1 + len(draft.pieces)) * TICK
+        found = iter(plans)
+        return [[next(found) for _ in drafts] for drafts, _ in inputs]
+
+    def _editions(self, drafts: Sequence[tuple[Draft, AddRequest]]) -> dict[int, str]:
+        """The ids of the wholes without a name, by the draft's index: what was there before, or their content's."""
+        editions = Editions(store=self.store)
+        found: dict[int, str] = {}
+        taken: dict[str, str] = {}
+        for index, (draft, request) in enumerate(drafts):
+            if not draft.pieces or draft.named:
+                continue
+            identity = draft_identity(draft)
+            id_ = editions.earlier(draft, request.scope)
+            if id_ is None or taken.setdefault(id_, identity) != identity:
+                # Two editions in one input: which one is the later nobody can say, so the second stands for itself.
+                id_ = content_id(request.scope, identity, 0)
+            found[index] = id_
+        return found
+
+    def _fate(self, plan: Plan, request: AddRequest, moment: datetime) -> Fate:
+        if plan.record is None or not plan.draft.pieces:
+            return Fate()
+        previous = plan.previous
+        edition = Edition(
+            draft=plan.draft,
+            item=plan.record.item,
+            previous=previous,
+            merged=not plan.draft.named and _same_original(previous, plan.record),
+            ended=previous is not None and (previous.item.deleted or _expired(previous, moment)),
+        )
+        return fate(self.store, edition, request, moment)
+
+    def _placed(
+        self, drafts: Sequence[tuple[Draft, AddRequest]], editions: Mapping[int, str]
+    ) -> tuple[list[str], dict[str, Record]]:
+        """An id for each draft, and the latest versions of all of them."""
         occurrences: Counter[tuple[Scope, str]] = Counter()
         identities = [(request.scope, draft_identity(draft)) for draft, request in drafts]
         numbers = []
@@ -93,8 +145,9 @@ class Planner:
             numbers.append(occurrences[identity])
             occurrences[identity] += 1
         latest: dict[str, Record] = {}
-        ids = [""] * len(drafts)
-        open_ = list(range(len(drafts)))
+        ids = [editions.get(index, "") for index in range(len(drafts))]
+        latest |= self.store.backend.latest(list(editions.values())) if editions else {}
+        open_ = [index for index in range(len(drafts)) if index not in editions]
         while open_:
             for index in open_:
                 draft, request = drafts[index]
@@ -131,21 +184,34 @@ def _foreign(record: Record, scope: Scope) -> bool:
     return {name: value for name, value in record.item.ids.items() if value is not None} != scope.ids
 
 
-def _decide(draft: Draft, id_: str, previous: Record | None, request: AddRequest, moment: datetime) -> Plan:
+def _first(plans: Sequence[Plan], id_: str) -> Plan | None:
+    """What was decided for the same content earlier in the same input."""
+    return next((plan for plan in plans if plan.id == id_), None)
+
+
+def _decide(
+    draft: Draft, id_: str, previous: Record | None, request: AddRequest, moment: datetime, *, edition: bool
+) -> Plan:
     if previous is not None and _foreign(previous, request.scope):
         raise ScopeError(f"the place of key {draft.key or draft.origin!r} is taken by a memory of another scope")
     ended = previous is None or previous.item.deleted or _expired(previous, moment)
     if draft.key is not None:
         current = 0 if previous is None or ended else previous.version
         check_version(f"key {draft.key!r}", previous, current, request.version)
-    fresh = _record(draft, id_, request, moment)
+    fresh = record_of(draft, id_, request, moment)
     new: Event = "pending" if draft.pending else "added"
     if previous is None:
         return Plan(draft=draft, id=id_, event=new, record=fresh, previous=None)
     if ended:
         fresh = following(fresh, previous, moment, reborn=True)
         return Plan(draft=draft, id=id_, event=new, record=fresh, previous=previous)
-    fresh = _placed_as(previous, fresh) if draft.named else _merged(fresh, previous)
+    if draft.named or (edition and not _same_original(previous, fresh)):
+        fresh = _placed_as(previous, fresh)
+    else:
+        fresh = _merged(fresh, previous)
+    if edition and _same_original(previous, fresh):
+        # Under another file name it is the same document still.
+        fresh = replace(fresh, identity=previous.identity, context=previous.context)
     if _same(fresh, previous):
         event: Event = "unchanged" if draft.named else "duplicate"
         return Plan(draft=draft, id=id_, event=event, record=None, previous=previous)
@@ -153,50 +219,14 @@ def _decide(draft: Draft, id_: str, previous: Record | None, request: AddRequest
     return Plan(draft=draft, id=id_, event="updated", record=fresh, previous=previous)
 
 
+def _same_original(previous: Record | None, record: Record) -> bool:
+    if previous is None or previous.item.media is None or record.item.media is None:
+        return False
+    return previous.item.media.digest == record.item.media.digest
+
+
 def _expired(record: Record, moment: datetime) -> bool:
     return record.item.expires_at is not None and record.item.expires_at <= moment
-
-
-def _record(draft: Draft, id_: str, request: AddRequest, moment: datetime) -> Record:
-    status: Status = "pending" if draft.pending else "failed" if draft.error else "ready"
-    item = MemoryItem(
-        id=id_,
-        kind=draft.kind,
-        text="\n".join(words for words in (draft.text, draft.described) if words),
-        created_at=moment,
-        updated_at=moment,
-        key=draft.key,
-        content_type=draft.content_type,
-        media=_media_ref(draft),
-        tags=draft.tags,
-        metadata=draft.metadata,
-        status=status,
-        error=draft.error,
-        source=draft.source,
-        occurred_at=draft.occurred_at,
-        expires_at=draft.expires_at,
-        user_id=request.scope.user_id,
-        agent_id=request.scope.agent_id,
-        run_id=request.scope.run_id,
-        bucket=request.scope.bucket,
-    )
-    return Record(item=item, identity=draft_identity(draft), context=draft.context)
-
-
-def _media_ref(draft: Draft) -> MediaRef | None:
-    media = draft.media
-    if media is None:
-        return None
-    return MediaRef(
-        digest=media_digest(media.data),
-        size=len(media.data),
-        content_type=media.content_type,
-        name=media.name,
-        width=media.width,
-        height=media.height,
-        thumbnail=media_digest(media.thumbnail) if media.thumbnail else None,
-        phash=media.phash,
-    )
 
 
 def _placed_as(previous: Record, record: Record) -> Record:

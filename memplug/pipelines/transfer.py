@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -116,13 +116,14 @@ class Importer:
     def _arrived(self, reader: ArchiveReader, scope: Scope | None, tally: _Tally) -> Iterator[Arrival]:
         """The memories that are right in themselves, as they will be called here; the others are rejected."""
         taken: set[str] = set()
+        keys = _keys(reader) if scope is not None else {}
         for arrival in arrivals(reader.lines(), self.limits):
             if arrival.rejection is not None:
                 tally.rejected.append(arrival.rejection)
                 continue
             try:
                 check_chain(arrival.records, self.store.clock())
-                arrival.records = owned(arrival.records, scope)
+                arrival.records = owned(arrival.records, scope, keys)
                 _check_free(arrival.records, taken)
             except _ITS_OWN as error:
                 tally.reject(arrival.line, error)
@@ -235,6 +236,22 @@ class _Load:
             self.importer.plugins.notify("after_add", items=added)
         if gone := [item for item, known in last if item.deleted and known]:
             self.importer.plugins.notify("on_delete", items=gone)
+
+
+def _keys(reader: ArchiveReader) -> dict[str, str]:
+    """The keys of memories with an original, by id: their pieces may come before them and must know what they become.
+
+    A line that cannot be read is rejected when its turn comes.
+    """
+    found: dict[str, str] = {}
+    for line in reader.lines():
+        if b'"key"' not in line.data or b'"media"' not in line.data:
+            continue
+        with suppress(InputRejected):
+            match line.value():
+                case {"id": str(id_), "key": str(key)}:
+                    found[id_] = key
+    return found
 
 
 def _check_free(records: Sequence[Record], taken: set[str]) -> None:

@@ -58,6 +58,7 @@ def tombstone(current: Record) -> Record:
         updated_at=old.updated_at,
         version=old.version,
         deleted=True,
+        part_of=old.part_of,
         user_id=old.user_id,
         agent_id=old.agent_id,
         run_id=old.run_id,

@@ -111,6 +111,7 @@ def full_record() -> Record:
         metadata={"price": 12.5, "deep": {"list": [1, None, True, "x\ud800"]}, "n": 10**30},
         status="failed",
         error="no model",
+        part_of="whole",
         source=Provenance(
             role="user",
             speaker="Wang",

@@ -82,6 +82,10 @@ class Draft:
         source: See `MemoryItem`.
         error: Why a step could not finish; the memory is stored all the same, with status ``failed``.
         pending: Whether a step is still to come; the memory is stored with status ``pending``.
+        place: Where it belongs among a whole and its pieces while guards look at all of them side by side: the number
+            of the whole, and 0 for the whole itself or the piece's number from 1.
+        pieces: What it falls into (the passages of a document): each becomes a memory of its own that is part of this
+            one, comes and goes with it, and cites it.
     """
 
     part: int
@@ -100,6 +104,8 @@ class Draft:
     source: Provenance = field(default_factory=Provenance)
     error: str | None = None
     pending: bool = False
+    place: tuple[int, int] | None = None
+    pieces: tuple[Draft, ...] = ()
 
     @property
     def named(self) -> bool:

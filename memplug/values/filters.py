@@ -30,7 +30,7 @@ OPERATORS: tuple[str, ...] = get_args(Operator)
 TIME_FIELDS = frozenset({"created_at", "updated_at", "occurred_at", "expires_at"})
 #: Fields that a filter may name; every other name means a metadata key.
 FIELDS = frozenset(
-    {"id", "key", "kind", "text", "content_type", "status", "tags", "version", "position", "role", "speaker"}
+    {"id", "key", "kind", "text", "content_type", "status", "tags", "version", "position", "role", "speaker", "part_of"}
     | TIME_FIELDS
     | set(SCOPE_FIELDS)
 )

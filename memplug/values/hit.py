@@ -46,6 +46,11 @@ class Hit(Mem0View):
         return self.item.kind
 
     @property
+    def citation(self) -> str:
+        """Where it stands: ``handbook.pdf, page 12, § Returns``; empty where nothing says so."""
+        return self.item.citation
+
+    @property
     def metadata(self) -> Mapping[str, Any]:
         """The caller's own JSON object."""
         return self.item.metadata

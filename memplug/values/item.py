@@ -62,6 +62,7 @@ class MemoryItem(Mem0View):
         status: ``pending`` while a step is still to come, ``failed`` with ``error`` where one gave up.
         error: Why a step failed, in words.
         source: Where it came from.
+        part_of: Id of the memory that it is a piece of: a passage's document. It comes and goes with that.
         created_at: When the first version was committed.
         updated_at: When this version was committed.
         occurred_at: When what it tells happened, as the caller said.
@@ -89,6 +90,7 @@ class MemoryItem(Mem0View):
     status: Status = "ready"
     error: str | None = None
     source: Provenance = field(default_factory=Provenance)
+    part_of: str | None = None
     occurred_at: datetime | None = None
     expires_at: datetime | None = None
     version: int = 1
@@ -128,6 +130,14 @@ class MemoryItem(Mem0View):
             "created_at": self.created_at.isoformat(),
             "updated_at": self.updated_at.isoformat(),
         } | {name: value for name, value in self.ids.items() if value is not None}
+
+    @property
+    def citation(self) -> str:
+        """Where it stands, for people: ``handbook.pdf, page 12, § Returns``; empty where nothing says so."""
+        source = self.source
+        page = f"page {source.page}" if source.page is not None else ""
+        section = f"§ {source.section}" if source.section else ""
+        return ", ".join(words for words in (source.file or source.url, page, section) if words)
 
     @property
     def name(self) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 KB = 1_000
 MB = 1_000_000
+KIB = 1_024
 MIB = 1_048_576
 
 
@@ -48,6 +49,23 @@ class Limits:
     filter_values: int = 10_000
     #: Any other file, from a path, bytes or a data URL.
     file_bytes: int = 100 * MIB
+    #: Documents of one `add` (MemOS: 20 files, 100 MB and 500 pages each), and all their bytes together.
+    documents: int = 20
+    document_bytes: int = 100 * MIB
+    document_pages: int = 500
+    documents_bytes: int = 300 * MIB
+    #: Characters of text taken from one document; 500 full pages have about 2,000,000.
+    document_characters: int = 5_000_000
+    #: Cells of one spreadsheet or CSV file.
+    document_cells: int = 2_000_000
+    #: What the process that reads one document may use: bytes of memory, and seconds on the clock.
+    parser_bytes: int = 1_000 * MB
+    parser_seconds: float = 20.0
+    #: A single skill file, and a ZIP of one (MemOS: 100 KB, 20 MB, 200 files; 10 MB for each file inside).
+    skill_bytes: int = 100 * KIB
+    skill_zip_bytes: int = 20 * MIB
+    skill_files: int = 200
+    skill_file_bytes: int = 10 * MIB
     #: A fetched URL: bytes on the wire and decoded, redirects followed, and seconds altogether.
     fetch_bytes: int = 100 * MIB
     fetch_redirects: int = 5

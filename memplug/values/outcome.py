@@ -40,6 +40,7 @@ class Outcome(Mem0View):
         key: The caller's key.
         version: The version that is current now; 0 where rejected.
         error: Why it was rejected.
+        pieces: How many pieces the memory has (the passages of a document); 0 where it is one.
     """
 
     event: Event
@@ -50,6 +51,7 @@ class Outcome(Mem0View):
     key: str | None = None
     version: int = 0
     error: MemplugError | None = None
+    pieces: int = 0
 
     def as_mem0(self) -> dict[str, Any]:
         """``id``, ``memory``, ``event``, and ``error`` where there is one."""

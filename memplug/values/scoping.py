@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from memplug.exceptions import ScopeError
-from memplug.values.filters import All, Compare, Filter
+from memplug.values.filters import All, AnyOf, Compare, Filter, Not
 from memplug.values.scope import SCOPE_FIELDS, Scope, ScopeIds
 
 
@@ -41,6 +41,19 @@ def joined(*filters: Filter | None) -> Filter | None:
     if len(members) > 1:
         return All(tuple(members))
     return members[0] if members else None
+
+
+def names(filter_: Filter | None, field: str) -> bool:
+    """Whether a filter says anything about a field."""
+    match filter_:
+        case None:
+            return False
+        case Compare():
+            return filter_.field == field
+        case Not(member):
+            return names(member, field)
+        case All(members) | AnyOf(members):
+            return any(names(member, field) for member in members)
 
 
 def _conjuncts(filter_: Filter | None) -> list[Filter]:

@@ -28,6 +28,7 @@ TEXTS: dict[str, bool] = {
     "agent_id": True,
     "run_id": True,
     "bucket": True,
+    "part_of": True,
     "role": True,
     "speaker": True,
 }
@@ -44,7 +45,7 @@ READ = ("body",)
 KEYS = ("id", "version")
 #: Scalar indexes of the two larger tables. Without the last one every read fetches that column of all rows of its
 #: scope, a quarter of its time among a million; an index on ``expires_at`` costs more than it saves.
-INDEXED = ("id", "user_id", "agent_id", "run_id", "bucket", "key", "deleted")
+INDEXED = ("id", "user_id", "agent_id", "run_id", "bucket", "key", "part_of", "deleted")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

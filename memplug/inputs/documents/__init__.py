@@ -1,0 +1,1 @@
+"""Documents: what each format's file holds, as blocks that know their place in it, and the passages made of them."""
