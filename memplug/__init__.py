@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from memplug.memory import Memory
     from memplug.plugins.hookspecs import hookimpl
     from memplug.scoped import ScopedMemory
+    from memplug.skills.skill import Skill
+    from memplug.values.bucket import Bucket
     from memplug.values.draft import Draft, Media, Part
     from memplug.values.hit import Hit, SearchResult
     from memplug.values.item import MediaRef, MemoryItem
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "AddResult": "memplug.values.outcome",
     "AsyncMemory": "memplug.aio",
+    "Bucket": "memplug.values.bucket",
     "Draft": "memplug.values.draft",
     "Hit": "memplug.values.hit",
     "Limits": "memplug.values.limits",
@@ -47,6 +50,7 @@ _HOMES = {
     "Scope": "memplug.values.scope",
     "ScopedMemory": "memplug.scoped",
     "SearchResult": "memplug.values.hit",
+    "Skill": "memplug.skills.skill",
     "Source": "memplug.values.source",
     "hookimpl": "memplug.plugins.hookspecs",
 }
@@ -54,6 +58,7 @@ _HOMES = {
 __all__ = [
     "AddResult",
     "AsyncMemory",
+    "Bucket",
     "Draft",
     "Hit",
     "Limits",
@@ -69,6 +74,7 @@ __all__ = [
     "Scope",
     "ScopedMemory",
     "SearchResult",
+    "Skill",
     "Source",
     "hookimpl",
 ]

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from memplug.exceptions import ConfigError
 from memplug.forwarding import in_thread
 from memplug.memory import Memory
+from memplug.pipelines.sharing import Buckets
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Collection
 
     from memplug.scoped import ScopedMemory
     from memplug.values.scope import ScopeIds
@@ -22,6 +24,8 @@ class _AsyncVerbs:
     _memory: Any
 
     add = in_thread(Memory.add)
+    feedback = in_thread(Memory.feedback)
+    undo = in_thread(Memory.undo)
     update = in_thread(Memory.update)
     delete = in_thread(Memory.delete)
     delete_all = in_thread(Memory.delete_all)
@@ -32,6 +36,7 @@ class _AsyncVerbs:
     history = in_thread(Memory.history)
     media = in_thread(Memory.media)
     open_media = in_thread(Memory.open_media)
+    skill = in_thread(Memory.skill)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._memory!r})"
@@ -60,15 +65,21 @@ class AsyncMemory(_AsyncVerbs):
 
     status = in_thread(Memory.status)
     wait = in_thread(Memory.wait)
+    work = in_thread(Memory.work)
     export = in_thread(Memory.export)
     import_ = in_thread(Memory.import_)
     doctor = in_thread(Memory.doctor)
     maintain = in_thread(Memory.maintain)
     close = in_thread(Memory.close)
 
-    def scoped(self, **ids: Unpack[ScopeIds]) -> AsyncScopedMemory:
+    @property
+    def buckets(self) -> AsyncBuckets:
+        """The shared buckets; see `Memory.buckets`."""
+        return AsyncBuckets(self._memory.buckets)
+
+    def scoped(self, *, buckets: Collection[str] = (), **ids: Unpack[ScopeIds]) -> AsyncScopedMemory:
         """A view of this memory with ids fixed; see `Memory.scoped`."""
-        return AsyncScopedMemory(self._memory.scoped(**ids))
+        return AsyncScopedMemory(self._memory.scoped(buckets=buckets, **ids))
 
     async def __aenter__(self) -> Self:
         return self
@@ -86,3 +97,21 @@ class AsyncScopedMemory(_AsyncVerbs):
 
     def __init__(self, memory: ScopedMemory) -> None:
         self._memory = memory
+
+
+class AsyncBuckets:
+    """`Memory.buckets` for asyncio.
+
+    Args:
+        buckets: What to forward to.
+    """
+
+    def __init__(self, buckets: Buckets) -> None:
+        self._memory = buckets
+
+    create = in_thread(Buckets.create)
+    get = in_thread(Buckets.get)
+    list = in_thread(Buckets.list)
+    share = in_thread(Buckets.share)
+    unshare = in_thread(Buckets.unshare)
+    delete = in_thread(Buckets.delete)

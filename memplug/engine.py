@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 
 from memplug.embedders.checked import checked
 from memplug.exceptions import ConfigError, EmbedderMismatch, NoStore
+from memplug.pipelines.correcting import Corrector
 from memplug.pipelines.describing import Describing
 from memplug.pipelines.editing import Editor
+from memplug.pipelines.feedback import Feedback
 from memplug.pipelines.ingest import Ingest
 from memplug.pipelines.parsing import Parser
 from memplug.pipelines.recall import Recall
-from memplug.pipelines.tasks import Tasks
+from memplug.pipelines.sharing import Buckets
 from memplug.pipelines.turns import TurnCounter
 from memplug.pipelines.versions import Contention
+from memplug.pipelines.worker import Worker
 from memplug.plugins.manager import PluginManager
 from memplug.plugins.protocols import BackendRequest, ParseContext, StoreProfile
 from memplug.safety.fetch import Fetcher
@@ -35,10 +38,12 @@ class Engine:
     store: Store
     embedder: Embedder
     turns: TurnCounter
-    tasks: Tasks
+    worker: Worker
     ingest: Ingest
     recall: Recall
     editor: Editor
+    feedback: Feedback
+    buckets: Buckets
 
 
 def open_engine(settings: Settings) -> Engine:
@@ -52,39 +57,48 @@ def open_engine(settings: Settings) -> Engine:
     plugins = PluginManager(plugins=settings.plugins, environ=os.environ)
     backend, embedder = _opened(settings, plugins)
     store = Store(backend=backend, clock=settings.clock or utc_now)
-    turns, contention, tasks = TurnCounter(store=store), Contention(), Tasks()
+    turns, contention = TurnCounter(store=store), Contention()
     describing = Describing(store=store, plugins=plugins, embedder=embedder, contention=contention)
+    worker = Worker(store=store, describing=describing, limits=settings.limits)
     parser = Parser(
         plugins=plugins,
-        fetcher=Fetcher(settings.limits, allow_hosts=settings.allow_hosts),
-        context=ParseContext(limits=settings.limits, keep_location=settings.keep_location),
+        fetcher=Fetcher(settings.limits, enabled=settings.fetch_urls, allow_hosts=settings.allow_hosts),
+        context=ParseContext(
+            limits=settings.limits, keep_location=settings.keep_location, strict_skills=settings.strict_skills
+        ),
     )
+    ingest = Ingest(
+        store=store,
+        plugins=plugins,
+        parser=parser,
+        embedder=embedder,
+        turns=turns,
+        contention=contention,
+        describing=describing,
+        worker=worker,
+    )
+    recall = Recall(store=store, embedder=embedder, rankers=plugins.rankers(), limits=settings.limits)
+    editor = Editor(
+        store=store,
+        plugins=plugins,
+        embedder=embedder,
+        turns=turns,
+        limits=settings.limits,
+        contention=contention,
+    )
+    corrector = Corrector(store=store, recall=recall, plugins=plugins, embedder=embedder, contention=contention)
     return Engine(
         settings=settings,
         plugins=plugins,
         store=store,
         embedder=embedder,
         turns=turns,
-        tasks=tasks,
-        ingest=Ingest(
-            store=store,
-            plugins=plugins,
-            parser=parser,
-            embedder=embedder,
-            turns=turns,
-            contention=contention,
-            describing=describing,
-            tasks=tasks,
-        ),
-        recall=Recall(store=store, embedder=embedder, rankers=plugins.rankers(), limits=settings.limits),
-        editor=Editor(
-            store=store,
-            plugins=plugins,
-            embedder=embedder,
-            turns=turns,
-            limits=settings.limits,
-            contention=contention,
-        ),
+        worker=worker,
+        ingest=ingest,
+        recall=recall,
+        editor=editor,
+        feedback=Feedback(corrector=corrector, ingest=ingest, editor=editor),
+        buckets=Buckets(store=store, editor=editor, embedder=embedder, contention=contention, limits=settings.limits),
     )
 
 

@@ -15,6 +15,7 @@ reference system fixed it to the letter (`InvalidImageError`, `FileSizeError`).
     │   └── FetchError           input.fetch
     ├── FilterError              filter.invalid
     ├── ScopeError               scope.invalid
+    │   └── AccessDenied         scope.denied
     ├── NotFound                 item.not_found
     ├── VersionConflict          item.conflict
     ├── ConfigError              config.invalid
@@ -130,6 +131,12 @@ class ScopeError(MemplugError):
     code = "scope.invalid"
 
 
+class AccessDenied(ScopeError):
+    """A user may not do that in a shared bucket. What a user may not even see is missing instead (`NotFound`)."""
+
+    code = "scope.denied"
+
+
 class NotFound(MemplugError, LookupError):
     """There is no such memory inside the scope that was given."""
 
@@ -227,6 +234,7 @@ class StoreFull(BackendError):
 
 
 __all__ = [
+    "AccessDenied",
     "BackendError",
     "ConfigError",
     "EmbedderMismatch",

@@ -2,48 +2,46 @@
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Collection
 from contextlib import closing
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self, Unpack
 
 from memplug.engine import open_engine
-from memplug.exceptions import ConfigError, InputTooLarge, MalformedInput, NotFound
-from memplug.pipelines.doctor import Doctor, Report
+from memplug.exceptions import ConfigError, MalformedInput, NotFound
 from memplug.pipelines.editing import KEEP, Change, Keep
 from memplug.pipelines.identity import keyed_id
-from memplug.pipelines.moving import Mover
-from memplug.pipelines.transfer import Exporter, ExportReport, Importer, ImportReport
-from memplug.safety.labels import check_key, check_moment
+from memplug.pipelines.skills import find_skill
+from memplug.safety.labels import check_key, check_moment, check_texts
 from memplug.settings import Settings, allowed_hosts, resolved_location
 from memplug.store import View
+from memplug.upkeep import Upkeep
 from memplug.values.filters import All, Compare, Filter, parse_filter
 from memplug.values.hit import SearchResult
 from memplug.values.limits import Limits
-from memplug.values.page import Page
+from memplug.values.page import Page, cursor_of, read_cursor
 from memplug.values.request import AddRequest, Infer
 from memplug.values.scope import Scope, ScopeIds, optional_scope, scope_of
 from memplug.values.scoping import joined, names, split_scope
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from datetime import datetime
 
-    from memplug.pipelines.tasks import TaskStatus
+    from memplug.pipelines.sharing import Buckets
     from memplug.plugins.protocols import Embedder
     from memplug.scoped import ScopedMemory
+    from memplug.skills.skill import Skill
+    from memplug.values.feedback import FeedbackResult
     from memplug.values.item import MemoryItem
     from memplug.values.outcome import AddResult
 
 
-class Memory:
+class Memory(Upkeep):
     """Long-term memory for chat assistants.
 
     Every call names whose memories it is about, by at least one of ``user_id``, ``agent_id``, ``run_id`` (a
-    conversation) and ``bucket`` (a named collection); a memory is found when it carries all ids that are named.
+    conversation) and ``bucket`` (a named collection); a memory is found when it carries all ids that are named. In a
+    bucket that is shared (`buckets`), ``user_id`` is who acts there, and all of the bucket is meant.
     Safe to use from several threads, and from several processes on one store. Close it, or use it in ``with``.
 
         memory = Memory()
@@ -61,8 +59,11 @@ class Memory:
         sync: ``"full"`` makes each acknowledged write survive a power cut as far as the file system promises;
             ``"normal"`` survives a killed process.
         keep_location: Keep where a picture was taken in its metadata. Off: where somebody was is nobody's business.
+        strict_skills: Refuse a skill that breaks a rule of the Agent Skills specification, instead of noting it.
+        fetch_urls: Whether URLs in input may be fetched at all; a server that takes input from others turns it off.
         allow_hosts: Hosts in the private network that URLs in input may name. Public hosts need no entry.
-        options: Settings for the backend; for an object store ``storage_options`` and ``lease_seconds``.
+        options: Settings for the backend; for an object store ``storage_options`` and ``lease_seconds``;
+            for ``db://`` also ``companion``, ``api_key``, ``region``, ``host_override`` and ``timeout_seconds``.
         clock: Gives the present moment; for tests.
 
     Raises:
@@ -81,6 +82,8 @@ class Memory:
         read_only: bool = False,
         sync: Literal["normal", "full"] = "normal",
         keep_location: bool = False,
+        strict_skills: bool = False,
+        fetch_urls: bool = True,
         allow_hosts: Collection[str] | None = None,
         options: Mapping[str, Any] | None = None,
         clock: Callable[[], datetime] | None = None,
@@ -93,11 +96,18 @@ class Memory:
             read_only=read_only,
             sync=sync,
             keep_location=keep_location,
+            strict_skills=strict_skills,
+            fetch_urls=fetch_urls,
             allow_hosts=allowed_hosts(allow_hosts),
             options=options or {},
             clock=clock,
         )
         self.engine = open_engine(self.settings)
+
+    @property
+    def buckets(self) -> Buckets:
+        """The shared buckets: who owns them, and who may do what in them."""
+        return self.engine.buckets
 
     # -- writing ------------------------------------------------------------------------------------------
 
@@ -140,7 +150,7 @@ class Memory:
             One outcome per part. A part that is refused never takes another with it.
 
         Raises:
-            ScopeError: No scope id, or one that cannot be used.
+            ScopeError: No scope id, one that cannot be used, or a shared bucket that the user may not add to.
             InputRejected: Nothing could be stored; the error is the first part's, its ``result`` has all outcomes.
             VersionConflict: ``version`` was not the current one.
             BackendError: The store failed; nothing was stored.
@@ -160,23 +170,39 @@ class Memory:
             infer=infer,
             wait=wait,
         )
-        return self.engine.ingest.add(request)
+        return self.engine.feedback.added(request)
 
-    def status(self, task_id: str) -> TaskStatus:
-        """How far the work has come that `add` with ``wait=False`` left to do.
+    def feedback(
+        self, text: str, *, buckets: Collection[str] = (), dry_run: bool = False, **ids: Unpack[ScopeIds]
+    ) -> FeedbackResult:
+        """Corrects what was remembered, said in plain words and without an id.
+
+        Rules read "X, not Y", "it is X now", "change Y to X", "forget that …" and their likes, in English and Chinese.
+        What is wrong gets a new version, so that search finds the correction alone and `history` the rest.
+
+        Args:
+            text: What is wrong, or what is right.
+            user_id, agent_id, run_id, bucket: Whose memories it is about.
+            buckets: Further buckets, such as knowledge bases, where the wrong memory may be.
+            dry_run: Only show the plan.
+
+        Returns:
+            What was changed. Where it is not sure what is meant, nothing is; the words are kept as a memory of kind
+            ``feedback`` then, and the result names what may be meant.
 
         Raises:
-            NotFound: This memory has begun no such task.
+            MalformedInput, InputTooLarge: The text is empty or too long.
         """
-        return self.engine.tasks.status(task_id)
+        request = AddRequest(content=text, scope=scope_of(ids))
+        return self.engine.feedback.take(request, self._buckets(buckets), dry_run=dry_run)
 
-    def wait(self, task_id: str, timeout: float | None = None) -> TaskStatus:
-        """Waits for that work, for at most ``timeout`` seconds, and tells how far it has come.
+    def undo(self, result: FeedbackResult, *, buckets: Collection[str] = (), **ids: Unpack[ScopeIds]) -> None:
+        """Takes a correction back: what it changed is restored, its note deleted. The words are those of `feedback`.
 
         Raises:
-            NotFound: This memory has begun no such task.
+            NotFound: A memory of it is not there any more.
         """
-        return self.engine.tasks.wait(task_id, timeout)
+        self.engine.feedback.undo(result, optional_scope(ids), self._buckets(buckets))
 
     def update(
         self,
@@ -197,6 +223,7 @@ class Memory:
 
         Raises:
             NotFound: There is no such memory inside the scope.
+            AccessDenied: It lies in a shared bucket, where the user may only read it.
             VersionConflict: ``version`` was given and is not the current one.
             InputRejected: A new value breaks a limit or has a wrong form.
             ConfigError: Nothing was named to change.
@@ -226,6 +253,7 @@ class Memory:
 
         Raises:
             NotFound: There is no such memory inside the scope.
+            AccessDenied: It lies in a shared bucket, where the user may only read it.
             VersionConflict: ``version`` is not the current one.
         """
         scope = optional_scope(ids)
@@ -237,13 +265,14 @@ class Memory:
         erase: bool = False,
         **ids: Unpack[ScopeIds],
     ) -> int:
-        """Deletes all memories of a scope.
+        """Deletes all memories of a scope; of shared buckets, those that the user may delete.
 
         Returns:
             How many there were; with ``erase`` those that were deleted or had expired before count too.
 
         Raises:
             ScopeError: No scope id was given.
+            AccessDenied: The scope is a shared bucket that the user may only read.
         """
         scope = scope_of(ids)
         return self.engine.editor.delete_all(scope, erase=erase)
@@ -258,6 +287,7 @@ class Memory:
 
         Raises:
             NotFound: There is no such memory inside the scope, or no such version with content.
+            AccessDenied: It lies in a shared bucket, where the user may only read it.
         """
         scope = optional_scope(ids)
         return self.engine.editor.restore(id, version, scope=scope)
@@ -268,6 +298,7 @@ class Memory:
         self,
         query: str,
         *,
+        buckets: Collection[str] = (),
         top_k: int = 10,
         kinds: Collection[str] | None = None,
         tags: Collection[str] | None = None,
@@ -282,6 +313,8 @@ class Memory:
         Args:
             query: The question, in words.
             user_id, agent_id, run_id, bucket: Whose memories. May also stand in ``filters``, as mem0 has it.
+            buckets: Further buckets, such as knowledge bases, to look into as well; `Hit.item` says its ``bucket``.
+                One that is shared with nobody of that ``user_id`` is empty for them.
             top_k: Most hits to return, 1 to ``limits.top_k``.
             kinds: Only these kinds.
             tags: Only memories that carry all of these.
@@ -299,6 +332,7 @@ class Memory:
         hits = self.engine.recall.search(
             query,
             scope=scope,
+            buckets=self._buckets(buckets),
             top_k=top_k,
             filter=joined(rest, self._kinds(kinds), self._tags(tags)),
             min_score=min_score,
@@ -308,14 +342,19 @@ class Memory:
         self.engine.plugins.notify("after_search", query=query, hits=hits)
         return SearchResult(hits=tuple(hits), query=query)
 
+    def _buckets(self, buckets: Collection[str]) -> tuple[str, ...]:
+        return check_texts("buckets", buckets, self.settings.limits.tags)
+
     def _kinds(self, kinds: Collection[str] | None) -> Filter | None:
         most = self.settings.limits.filter_values
-        return None if kinds is None else Compare("kind", "in", _texts("kinds", kinds, most))
+        return None if kinds is None else Compare("kind", "in", check_texts("kinds", kinds, most))
 
     def _tags(self, tags: Collection[str] | None) -> Filter | None:
         if tags is None:
             return None
-        return All(tuple(Compare("tags", "contains", tag) for tag in _texts("tags", tags, self.settings.limits.tags)))
+        return All(
+            tuple(Compare("tags", "contains", tag) for tag in check_texts("tags", tags, self.settings.limits.tags))
+        )
 
     def get(
         self,
@@ -375,12 +414,12 @@ class Memory:
         if not isinstance(limit, int) or not 1 <= limit <= most:
             raise MalformedInput(f"limit must be 1 to {most}, not {limit!r}")
         scope, rest = split_scope(ids, parse_filter(filters, self.settings.limits))
-        after = _read_cursor(cursor) if cursor is not None else None
+        after = read_cursor(cursor) if cursor is not None else None
         wholes = None if pieces or names(rest, "part_of") else Compare("part_of", "set", value=False)
         view = View(scope=scope, filter=joined(rest, wholes))
         records = self.engine.store.select(view, limit=limit + 1, after=after)
         items = tuple(record.item.handed_out() for record in records[:limit])
-        return Page(items=items, cursor=_cursor(items[-1]) if len(records) > limit else None)
+        return Page(items=items, cursor=cursor_of(items[-1]) if len(records) > limit else None)
 
     def history(
         self,
@@ -428,96 +467,42 @@ class Memory:
             raise NotFound(f"memory {id!r} has no {'thumbnail' if thumbnail else 'original'}")
         return self.engine.store.backend.open_media(digest)
 
+    def skill(self, name: str, *, version: int | None = None, **ids: Unpack[ScopeIds]) -> Skill:
+        """A skill by its name: its instructions, and each of its files byte for byte. Nothing of it is ever run.
+
+        Args:
+            name: As its `SKILL.md` gives it.
+            version: An earlier edition instead of the current one.
+            user_id, agent_id, run_id, bucket: Whose skills; one of exactly this scope comes first.
+
+        Raises:
+            NotFound: There is no such skill or version inside the scope.
+            ScopeError: No scope id.
+        """
+        return find_skill(self.engine.store, name, scope_of(ids), limits=self.settings.limits, version=version)
+
     # -- the store ----------------------------------------------------------------------------------------
 
     def scoped(
         self,
+        *,
+        buckets: Collection[str] = (),
         **ids: Unpack[ScopeIds],
     ) -> ScopedMemory:
-        """A view of this memory with ids fixed: what an agent is given, so that it cannot leave its scope."""
+        """A view of this memory with ids fixed: what an agent is given, so that it cannot leave its scope.
+
+        Args:
+            user_id, agent_id, run_id, bucket: The scope.
+            buckets: Further buckets, such as knowledge bases, that the view reaches: each search looks into them,
+                unless it names fewer; `feedback` may name them.
+        """
         from memplug.scoped import ScopedMemory
 
-        return ScopedMemory(self, scope_of(ids))
-
-    def export(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        progress: Callable[[int, int, str], None] | None = None,
-        **ids: Unpack[ScopeIds],
-    ) -> ExportReport:
-        """Writes memories, all their versions and their originals to one ZIP file (see `memplug.pipelines.archive`).
-
-        Args:
-            path: The file to write; replaced only when the new one is whole.
-            user_id, agent_id, run_id, bucket: Whose memories; none means the whole store.
-            progress: Told memories done, memories altogether, and what is being done.
-
-        Raises:
-            ConfigError: The file cannot be written.
-            StoreFull: There is no room for it.
-        """
-        scope = optional_scope(ids)
-        return Exporter(store=self.engine.store).export(Path(path), scope, progress)
-
-    def import_(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        format: Literal["memplug", "jsonl", "mem0", "chatgpt", "claude"] | None = None,  # noqa: A002
-        branches: Literal["current", "all"] = "current",
-        progress: Callable[[int, int, str], None] | None = None,
-        **ids: Unpack[ScopeIds],
-    ) -> ImportReport:
-        """Brings in what `export` wrote, JSON Lines (see `memplug.pipelines.bulk`), or what another system exported.
-
-        Running it again passes over what is there already, so an import that was cut off is simply repeated, and a
-        later export of the same account brings what is new or changed.
-
-        Args:
-            path: The file: an archive, JSON Lines, mem0's `get_all` as JSON; ChatGPT's or Claude's export as the ZIP
-                that was downloaded, unpacked, or its ``conversations.json``.
-            user_id, agent_id, run_id, bucket: For an archive: make the memories this scope's own instead of their old
-                one's; what lies inside it stays as it is. For lines: the scope that they lie in; a line may narrow it,
-                never leave it. For mem0: ids to take instead of the memories' own. For conversations: whose they are.
-            format: What the file is; found out by what stands in it where left out.
-            branches: Of conversations: the branch that was seen last, or also what was edited away.
-            progress: Told what is done, what there is, and what is being done.
-
-        Returns:
-            How many memories were added, updated or unchanged, what was rejected and why, and what was left out.
-
-        Raises:
-            MalformedInput, UnsafeInput: The file as a whole cannot be read; single memories are rejected alone.
-            ScopeError: Conversations of another system, and no scope.
-        """
-        importer = Importer(
-            store=self.engine.store,
-            plugins=self.engine.plugins,
-            embedder=self.engine.embedder,
-            limits=self.settings.limits,
-        )
-        mover = Mover(ingest=self.engine.ingest, importer=importer)
-        return mover.load(Path(path), optional_scope(ids), progress, format_=format, branches=branches)
-
-    def doctor(self, *, repair: bool = False, progress: Callable[[int, int, str], None] | None = None) -> Report:
-        """Examines the whole store: versions, originals, words, embedder.
-
-        Args:
-            repair: Also repair what can be repaired without losing anything.
-            progress: Told memories done, memories altogether, and what is being done.
-        """
-        return Doctor(store=self.engine.store, embedder=self.engine.embedder).examine(repair=repair, progress=progress)
-
-    def maintain(self, progress: Callable[[int, int, str], None] | None = None) -> None:
-        """Does at once the upkeep that otherwise happens by itself, and removes originals that no memory names."""
-        backend = self.engine.store.backend
-        backend.maintain(progress, now=self.engine.store.clock())
-        backend.release_media(list(backend.list_media()))
+        return ScopedMemory(self, scope_of(ids), self._buckets(buckets))
 
     def close(self) -> None:
         """Ends background work after the step that it is at, and lets go of the store. A second call does nothing."""
-        self.engine.tasks.close()
+        self.engine.worker.close()
         self.engine.store.backend.close()
 
     def __enter__(self) -> Self:
@@ -528,28 +513,3 @@ class Memory:
 
     def __repr__(self) -> str:
         return f"Memory({self.settings.location!r})"
-
-
-def _texts(name: str, values: object, most: int) -> tuple[str, ...]:
-    if isinstance(values, str) or not isinstance(values, Collection):
-        raise MalformedInput(f"{name} must be a list of texts, not {values!r:.100}")
-    if not all(isinstance(value, str) for value in values):
-        raise MalformedInput(f"{name} must be a list of texts")
-    if len(values) > most:
-        raise InputTooLarge(f"{len(values)} {name}; at most {most} are taken")
-    return tuple(values)
-
-
-def _cursor(item: MemoryItem) -> str:
-    """Where a page ends, as text that promises nothing about its form."""
-    text = json.dumps([item.created_at.isoformat(), item.id])
-    return base64.urlsafe_b64encode(text.encode()).decode()
-
-
-def _read_cursor(cursor: str) -> tuple[datetime, str]:
-    try:
-        moment, id_ = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        after = datetime.fromisoformat(moment).astimezone(UTC), str(id_).encode("ascii").decode()
-    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise MalformedInput("the cursor is none that a page gave", hint="start again without one") from error
-    return after

@@ -8,6 +8,8 @@ from memplug.forwarding import in_scope
 from memplug.memory import Memory
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from memplug.values.scope import Scope
 
 
@@ -17,23 +19,28 @@ class ScopedMemory:
     Args:
         memory: The memory to look into.
         scope: What every call is bound to. A call may name further ids to narrow it.
+        buckets: The buckets that a call may name beside it; a search looks into all of them, unless it names fewer.
     """
 
-    def __init__(self, memory: Memory, scope: Scope) -> None:
+    def __init__(self, memory: Memory, scope: Scope, buckets: Collection[str] = ()) -> None:
         self._memory = memory
         self.scope = scope
+        self.buckets: tuple[str, ...] = tuple(buckets)
 
     add = in_scope(Memory.add)
+    feedback = in_scope(Memory.feedback)
+    undo = in_scope(Memory.undo)
     update = in_scope(Memory.update)
     delete = in_scope(Memory.delete)
     delete_all = in_scope(Memory.delete_all)
     restore = in_scope(Memory.restore)
-    search = in_scope(Memory.search)
+    search = in_scope(Memory.search, everywhere=True)
     get = in_scope(Memory.get)
     get_all = in_scope(Memory.get_all)
     history = in_scope(Memory.history)
     media = in_scope(Memory.media)
     open_media = in_scope(Memory.open_media)
+    skill = in_scope(Memory.skill)
     scoped = in_scope(Memory.scoped)
 
     def __repr__(self) -> str:

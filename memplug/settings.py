@@ -33,9 +33,12 @@ class Settings:
         read_only: Refuse every write.
         sync: ``full`` makes each commit survive a power cut.
         keep_location: Keep where a picture was taken, if its file says so.
+        strict_skills: Refuse skills that break a rule of the Agent Skills specification.
+        fetch_urls: Whether URLs in input may be fetched at all.
         allow_hosts: Hosts inside the private network that URLs in input may name (``127.0.0.1``,
             ``media.local:8000``). Default: ``MEMPLUG_ALLOW_HOSTS``, separated by commas, else none.
-        options: Settings for the backend; for an object store ``storage_options`` and ``lease_seconds``.
+        options: Settings for the backend; for an object store ``storage_options`` and ``lease_seconds``;
+            for ``db://`` also ``companion``, ``api_key``, ``region``, ``host_override`` and ``timeout_seconds``.
         clock: The present moment; tests give their own.
     """
 
@@ -46,6 +49,8 @@ class Settings:
     read_only: bool = False
     sync: Literal["normal", "full"] = "normal"
     keep_location: bool = False
+    strict_skills: bool = False
+    fetch_urls: bool = True
     allow_hosts: Collection[str] = ()
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)  # there may be credentials among them
     clock: Callable[[], datetime] | None = None

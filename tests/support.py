@@ -9,6 +9,35 @@ from PIL import Image
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
+#: What was measured to break filters made of strings, and relatives of it.
+HOSTILE = (
+    "x' OR user_id = 'bob",
+    "' OR '1'='1",
+    "'; DROP TABLE memories; --",
+    "bob'--",
+    '" OR ""="',
+    "bob\\",
+    "\\'",
+    "b''ob",
+    "\\'' OR 1=1 --",
+    "%",
+    "_ob",
+    "bob%",
+    "*",
+    "bob\x00",
+    "\x00",
+    "bob\n",
+    "bob ",
+    " bob",
+    "BOB",
+    "bo\u0301b",
+    "\u202ebob",
+    "b\u200bob",
+    "🦊",
+    "用户",
+    "bob" * 33_000,
+)
+
 
 class Clock:
     """A clock that moves a millisecond at each look, and further when told to."""

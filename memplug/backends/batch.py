@@ -37,7 +37,9 @@ def _sound(vectors: Sequence[NDArray[np.float32]], profile: StoreProfile) -> boo
     form = (profile.dimension,), np.dtype(np.float32)
     if any((getattr(vector, "shape", None), getattr(vector, "dtype", None)) != form for vector in vectors):
         return False
-    matrix = np.stack(vectors) if vectors else np.ones((1, profile.dimension), np.float32)
+    if len(vectors) <= 1:
+        return all(np.isfinite(vector).all() and vector.any() for vector in vectors)
+    matrix = np.stack(vectors)
     return bool(np.isfinite(matrix).all() and matrix.any(axis=1).all())
 
 

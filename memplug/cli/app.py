@@ -9,12 +9,12 @@ from memplug.cli.program import Program
 from memplug.cli.reading import get, history, list_
 from memplug.cli.removing import delete, restore
 from memplug.cli.searching import search
-from memplug.cli.upkeep import doctor, export, import_, maintain, reindex
+from memplug.cli.upkeep import doctor, export, import_, maintain, reindex, worker
 
 cli = Program(
     sections=(
         ("Memories", (add, search, get, list_, update, delete, history, restore)),
-        ("The store", (export, import_, reindex, maintain, doctor)),
+        ("The store", (export, import_, reindex, maintain, worker, doctor)),
         ("The program", (plugins, demo)),
     )
 )

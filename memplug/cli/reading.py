@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 _UNITS = ("bytes", "KB", "MB", "GB")
 _STEP = 1024
+#: Names of files that are shown of a skill.
+_FILES = 8
 
 
 @command("get")
@@ -149,7 +151,8 @@ def _show_item(screen: Screen, item: MemoryItem, saved: dict[str, str]) -> None:
         *((name.removesuffix("_id"), value or "") for name, value in item.ids.items()),
         ("said by", ", ".join(filter(None, (item.source.speaker, item.source.role)))),
         ("tags", ", ".join(item.tags)),
-        ("metadata", json.dumps(dict(item.metadata), ensure_ascii=False) if item.metadata else ""),
+        ("metadata", _metadata(item)),
+        *_about_skill(item),
         ("original", _original(item)),
         ("happened", moment(item.occurred_at)),
         ("added", moment(item.created_at)),
@@ -160,6 +163,37 @@ def _show_item(screen: Screen, item: MemoryItem, saved: dict[str, str]) -> None:
     if item.text:
         screen.line()
         screen.line(item.text, lines=True)
+
+
+def _metadata(item: MemoryItem) -> str:
+    """As JSON, without what is shown in lines of its own."""
+    shown = {name: value for name, value in item.metadata.items() if name != item.kind or not _skill(item)}
+    return json.dumps(shown, ensure_ascii=False) if shown else ""
+
+
+def _about_skill(item: MemoryItem) -> list[tuple[str, str]]:
+    """What a skill holds, and what is odd about it."""
+    about = _skill(item)
+    if not about:
+        return []
+    paths = [str(file.get("path")) for file in _listed(about, "files") if isinstance(file, dict)]
+    more = f", and {len(paths) - _FILES} more" if len(paths) > _FILES else ""
+    names = f": {', '.join(paths[:_FILES])}{more}" if paths else ""
+    licence = [("license", str(about["license"]))] if "license" in about else []
+    files = ("files", f"{about['file_count']:,} ({_size(about['bytes'])}){names}")
+    return [*licence, files, *(("warning", str(words)) for words in _listed(about, "warnings"))]
+
+
+def _skill(item: MemoryItem) -> dict[str, Any]:
+    """What memplug noted of a skill; empty where the caller's own metadata stands in its place."""
+    about = item.metadata.get("skill") if item.kind == "skill" else None
+    counted = isinstance(about, dict) and all(isinstance(about.get(name), int) for name in ("file_count", "bytes"))
+    return about if isinstance(about, dict) and counted else {}
+
+
+def _listed(about: dict[str, Any], name: str) -> list[Any]:
+    found = about.get(name)
+    return found if isinstance(found, list) else []
 
 
 def _original(item: MemoryItem) -> str:

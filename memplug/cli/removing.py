@@ -10,7 +10,7 @@ import click
 from memplug.cli.command import command, scope_options
 from memplug.cli.documents import error_document, item_document
 from memplug.cli.failures import NOT_FOUND, exit_code_of_several
-from memplug.exceptions import MemplugError, NotFound
+from memplug.exceptions import AccessDenied, MemplugError, NotFound
 from memplug.values.scope import Scope
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _delete_some(invocation: Invocation, memory_ids: Sequence[str], ids: ScopeId
         for id_ in dict.fromkeys(memory_ids):
             try:
                 memory.delete(id_, erase=erase, **ids)
-            except NotFound as error:
+            except (NotFound, AccessDenied) as error:
                 missing.append((id_, error))
             else:
                 deleted.append(id_)
@@ -93,11 +93,12 @@ def _delete_some(invocation: Invocation, memory_ids: Sequence[str], ids: ScopeId
     invocation.answer(document, lambda screen: _show(screen, word, deleted, missing), code=code)
 
 
-def _show(screen: Screen, word: str, deleted: Sequence[str], missing: Sequence[tuple[str, MemplugError]]) -> None:
+def _show(screen: Screen, done: str, deleted: Sequence[str], missing: Sequence[tuple[str, MemplugError]]) -> None:
     for id_ in deleted:
-        screen.line((word, "green"), f"  {id_}")
+        screen.line((done, "green"), f"  {id_}")
     for id_, error in missing:
-        screen.line(("not found", "bold red"), f"  {id_}  {error.message}")
+        word = "not found" if isinstance(error, NotFound) else "denied"
+        screen.line((word, "bold red"), f"  {id_}  {error.message}")
 
 
 def _ask(invocation: Invocation, scope: Scope, *, erase: bool) -> None:

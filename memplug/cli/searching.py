@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 @command("search")
 @click.argument("query", nargs=-1, required=True)
+@click.option("--knowledge-base", "buckets", metavar="ID", multiple=True, help="Also search this bucket. Repeatable.")
 @click.option("--top-k", "-k", type=int, default=10, show_default=True, help="Most memories to show.")
 @click.option("--kind", "kinds", multiple=True, help="Only this kind: text, image, … Repeatable.")
 @click.option("--tag", "tags", multiple=True, help="Only with this tag; all of them where repeated.")
@@ -34,6 +35,7 @@ def search(
     invocation: Invocation,
     *,
     query: Sequence[str],
+    buckets: Sequence[str],
     top_k: int,
     kinds: Sequence[str],
     tags: Sequence[str],
@@ -47,6 +49,7 @@ def search(
     with invocation.open(read_only=True) as memory:
         hits = memory.search(
             " ".join(query),
+            buckets=buckets,
             top_k=top_k,
             kinds=list(kinds) or None,
             tags=list(tags) or None,

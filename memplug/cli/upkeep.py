@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,6 +110,20 @@ def maintain(invocation: Invocation) -> None:
     with invocation.open() as memory, progress(invocation, "maintaining") as advance:
         memory.maintain(advance)
     invocation.answer({}, lambda screen: screen.line(("done", "green")))
+
+
+@command("worker")
+@click.option("--once", is_flag=True, help="Do what is due now, and end.")
+@click.option("--every", type=click.FloatRange(min=0.1), default=5.0, show_default=True, help="Seconds between looks.")
+def worker(invocation: Invocation, *, once: bool, every: float) -> None:
+    """Carry out what `add` left to do in the background, whichever process left it."""
+    with invocation.open() as memory, progress(invocation, "working") as advance:
+        while (pause := memory.work(progress=advance)) is not None or not once:
+            if once and pause:
+                break
+            time.sleep(every if pause is None else min(pause, every))
+    words = "  nothing is left" if pause is None else f"  something is due again in {pause:.0f} s"
+    invocation.answer({"due_in": pause}, lambda screen: screen.line(("done", "green"), words))
 
 
 @command("doctor")

@@ -5,29 +5,20 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from memplug.exceptions import InputTooLarge, MalformedInput, UnsupportedInput
+from memplug.inputs.file_blocks import FILE_READERS
+from memplug.inputs.kept_blocks import KEPT_READERS
+from memplug.inputs.piece import Block, Piece
 from memplug.safety.data_url import decode_base64, is_image_url
 from memplug.safety.sizes import image_too_large
 from memplug.values.source import Source
 
 if TYPE_CHECKING:
     from memplug.values.limits import Limits
-
-Block = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
-    """What one item holds; see the fields of the same names in `Part`."""
-
-    text: str | None = None
-    source: Source | None = None
-    value: object = None
-    kind: str | None = None
 
 
 def read_item(item: object, limits: Limits) -> Piece:
@@ -75,6 +66,8 @@ def read_block(block: Block, limits: Limits) -> Piece:
         UnsupportedInput: It names a file at a provider instead of holding one.
     """
     type_ = block.get("type")
+    if type_ is None and isinstance(block.get("feedback_content"), str):
+        return Piece(text=block["feedback_content"], kind="feedback")  # MemOS's request, as it stands
     if not isinstance(type_, str) or not type_:
         raise MalformedInput(
             f"a dict needs role and content, or type; this one has {_names(block)}",
@@ -97,6 +90,10 @@ def _text(block: Block, limits: Limits) -> Piece:  # noqa: ARG001 - readers shar
     if not isinstance(text, str):
         raise MalformedInput(f"a {block['type']} part needs its text as a string, not {type(text).__name__}")
     return Piece(text=text)
+
+
+def _feedback(block: Block, limits: Limits) -> Piece:
+    return replace(_text(block, limits), kind="feedback")
 
 
 def _image_url(block: Block, limits: Limits) -> Piece:
@@ -159,17 +156,17 @@ _READERS: Mapping[str, Callable[[Block, Limits], Piece]] = {
     "text": _text,
     "input_text": _text,
     "output_text": _text,
+    "feedback": _feedback,
     "image_url": _image_url,
     "input_image": _image_url,
     "image": _image,
     "non_standard": _wrapped,
+    **FILE_READERS,
+    **KEPT_READERS,
 }
 
 #: What the types that plugins take are, in memplug's words.
 _KINDS: Mapping[str, str] = {
-    **dict.fromkeys(
-        ("file", "input_file", "file_url", "document", "pdf_url", "txt_url", "mdx_url", "text-plain"), "document"
-    ),
     **dict.fromkeys(
         ("tool_call", "tool_use", "function", "function_call", "server_tool_call", "invalid_tool_call"), "tool_call"
     ),

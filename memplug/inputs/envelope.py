@@ -61,7 +61,7 @@ def _from_object(item: object) -> Mapping[str, Any] | None:
     blocks = _content_blocks(item)
     message = {"role": role, "content": item.content if blocks is None else blocks}
     # Content blocks hold the tool calls already.
-    names = ("name", "tool_call_id", *_TIMES) + (("tool_calls",) if blocks is None else ())
+    names = ("name", "tool_call_id", "status", *_TIMES) + (("tool_calls",) if blocks is None else ())
     return message | {name: value for name in names if (value := getattr(item, name, None)) is not None}
 
 

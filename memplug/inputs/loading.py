@@ -11,6 +11,7 @@ from memplug.safety.data_url import decode_data_url, media_type_of
 from memplug.safety.files import read_file
 from memplug.safety.media_type import HEAD, declared, sniff
 from memplug.safety.sizes import check_image_size, image_too_large
+from memplug.skills.folder import is_skill_folder, pack_folder
 from memplug.values.source import Source
 
 if TYPE_CHECKING:
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
 def load(part: Part, limits: Limits, fetcher: Fetcher) -> Part:
     """The part with ``source.data`` present, where it has a source or is a PIL image; else the part as it is.
 
-    What is, or says it is, a picture may have ``limits.image_bytes``, another file ``limits.file_bytes`` and another
-    URL ``limits.fetch_bytes``; all are checked before the bytes are read, decoded or fetched as far as they can be. A
-    PIL image becomes an upright PNG without metadata, under the name of the file that it was opened from.
+    What is, or says it is, a picture may have ``limits.image_bytes``, what is to be a skill ``skill_zip_bytes``, or a
+    blob ``blob_bytes``, another file ``file_bytes`` and another URL ``fetch_bytes``; all are checked before the bytes
+    are read, decoded or fetched as far as they can be. A PIL image becomes an upright PNG without metadata, under the
+    name of the file that it was opened from, and a folder with a `SKILL.md` in it becomes the ZIP of a skill.
 
     Raises:
         MalformedInput: There is no such file, or the URL or its base64 is damaged.
@@ -60,6 +62,8 @@ class _Loader:
 
     def load(self) -> Source:
         source = self._source
+        if source.path is not None and self._kind in {None, "skill"} and is_skill_folder(source.path):
+            return Source(data=pack_folder(source.path, self._limits), name=f"{source.path.resolve().name}.zip")
         if source.path is not None:
             data = read_file(source.path, head=HEAD, check=self._check)
             return Source(data=data, media_type=source.media_type, name=source.label)
@@ -74,8 +78,8 @@ class _Loader:
     def _check(self, head: bytes, size: int) -> None:
         if self._is_image(head):
             check_image_size(size, self._limits)
-        elif size > self._limits.file_bytes:
-            raise InputTooLarge(f"{size:,} bytes are too many; at most {self._limits.file_bytes:,} are taken")
+        elif size > (most := self._most(self._limits.file_bytes)):
+            raise InputTooLarge(f"{size:,} bytes are too many; at most {most:,} are taken")
 
     def _is_image(self, head: bytes = b"", media_type: str | None = None) -> bool:
         if self._kind is not None:
@@ -105,7 +109,12 @@ class _Loader:
         )
 
     def _cap(self, other: int, media_type: str | None = None) -> int:
-        return self._limits.image_bytes if self._is_image(media_type=media_type) else other
+        return self._limits.image_bytes if self._is_image(media_type=media_type) else self._most(other)
+
+    def _most(self, other: int) -> int:
+        """What a part may have whose kind is known before its bytes are; ``other`` where it is not."""
+        known = {"skill": self._limits.skill_zip_bytes, "blob": self._limits.blob_bytes}
+        return known.get(self._kind or "", other)
 
     def _too_large(self, error: InputTooLarge, media_type: str | None = None) -> InputTooLarge:
         """The error in the words that pictures have for it, where it was one."""

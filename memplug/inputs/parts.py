@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from memplug.exceptions import InputRejected, InputTooLarge, MalformedInput
-from memplug.inputs.blocks import Piece, read_item
+from memplug.inputs.blocks import read_item
 from memplug.inputs.envelope import Envelope, as_message, read_envelope
+from memplug.inputs.piece import Piece
 from memplug.safety.text import count_tokens, more_tokens_than
 from memplug.values.draft import Part
 
@@ -97,6 +98,8 @@ class _Request:
     def read(self, message: Mapping[str, Any]) -> Iterator[Piece | InputRejected]:
         """What the message holds: its content, then its tool calls; an empty text where it holds nothing."""
         content, calls = message.get("content"), message.get("tool_calls")
+        if not calls and isinstance(message.get("function_call"), Mapping):
+            calls = [{"function": message["function_call"]}]  # OpenAI's form of 2023
         items = list(content) if isinstance(content, list | tuple) else [content]
         if calls:
             # Beside its tool calls, a message carries "" or None where others have their text.
@@ -112,7 +115,7 @@ class _Request:
     def pieces(self, envelope: Envelope, pieces: Sequence[Piece | InputRejected]) -> None:
         """Numbers the pieces of one message and puts its frame around each."""
         texts = [piece.text for piece in pieces if isinstance(piece, Piece) and piece.text]
-        for text in texts:
+        for text in (*texts, *(piece.context for piece in pieces if isinstance(piece, Piece))):
             self.count(text)
         context = "\n".join(texts)
         for piece in pieces:
@@ -138,7 +141,7 @@ class _Request:
             occurred_at=envelope.occurred_at,
             message=self.messages,
             description=self.description,
-            context="" if piece.text is not None else context,
+            context="" if piece.text is not None else "\n".join(words for words in (piece.context, context) if words),
             kind=self.kind if self.kind and piece.kind in _YIELDING else piece.kind,
         )
 

@@ -10,13 +10,14 @@ from memplug.exceptions import MalformedInput, VersionConflict
 from memplug.pipelines.codec import same
 from memplug.pipelines.identity import imported_id, keyed_id
 from memplug.pipelines.versions import tombstone
-from memplug.values.scope import Scope
+from memplug.values.scope import scope_of_item
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from memplug.values.item import MemoryItem, Record
+    from memplug.values.scope import Scope
 
 #: How far ahead of ours the clock may be that dated a version. Later ones would stand first in every list for ever.
 _AHEAD = timedelta(days=1)
@@ -73,7 +74,7 @@ def owned(records: Sequence[Record], scope: Scope | None, keys: Mapping[str, str
     key = next((record.item.key for record in records if record.item.key is not None), None)
     if scope is None or scope.admits(records[0].item.ids):
         item = records[0].item
-        if key is not None and item.id != keyed_id(Scope(**item.ids), key):
+        if key is not None and item.id != keyed_id(scope_of_item(item.ids), key):
             raise MalformedInput(f"memory {item.id!r} is not the one that its key {key!r:.100} names in its scope")
         return list(records)
     id_ = imported_id(scope, records[0].id) if key is None else keyed_id(scope, key)

@@ -26,7 +26,7 @@ from memplug.pipelines.fields import (
 from memplug.safety.labels import check_key, check_metadata, check_tags
 from memplug.safety.text import clean, more_tokens_than
 from memplug.values.item import MediaRef, MemoryItem, Record
-from memplug.values.scope import SCOPE_FIELDS, Scope
+from memplug.values.scope import SCOPE_FIELDS, scope_of_item
 from memplug.values.source import ROLES, Provenance
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def _canonical(record: Record) -> str:
 
 def _check_scope(found: Mapping[str, Any]) -> None:
     try:
-        Scope(**{name: found.get(name) for name in SCOPE_FIELDS})
+        scope_of_item({name: found.get(name) for name in SCOPE_FIELDS})
     except ScopeError as error:
         raise MalformedInput(error.message, hint=error.hint) from error
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from memplug.exceptions import NotFound
+from memplug.exceptions import NotFound, PluginError
 from memplug.pipelines.guarding import guarded
 from memplug.pipelines.indexing import index
 from memplug.pipelines.versions import following
 from memplug.values.draft import Media
-from memplug.values.outcome import Outcome
 
 if TYPE_CHECKING:
     from memplug.pipelines.versions import Contention
@@ -47,19 +46,28 @@ class Describing:
         wanted = media is not None and any(describer.accepts(media) for describer in self.plugins.describers())
         return replace(draft, pending=wanted)
 
-    def finish(self, id_: str) -> Outcome:
-        """Describes a stored memory that is pending, as a new version.
+    def finish(self, id_: str, *, last: bool = True) -> None:
+        """Describes a stored memory that is pending, as a new version; one that is not pending is left as it is.
+
+        Args:
+            id_: The memory's.
+            last: Whether a describer that fails now makes the memory ``failed``, with what the others say.
 
         Raises:
+            PluginError: A describer failed, and another try is to come.
             MemplugError: The memory is gone, or the store or a guard failed.
         """
         item = self.store.get(id_, None).item
+        if item.status != "pending":
+            return
         words, error = self._words(self._media(item), item.text)
+        if error and not last:
+            raise PluginError(error, plugin="describer", hook="describe")
 
-        def attempt() -> Record:
+        def attempt() -> Record | None:
             current = self.store.get(id_, None)
             if current.item.status != "pending":
-                return current
+                return None  # another process was faster
             text = "\n".join(part for part in (current.item.text, words) if part)
             done = replace(current.item, text=text, status="failed" if error else "ready", error=error)
             record = guarded(following(replace(current, item=done), current, self.store.clock()), self.plugins)
@@ -67,9 +75,20 @@ class Describing:
             self.store.commit([record], {})
             return record
 
-        record = self.contention.settled(attempt)
-        self.plugins.notify("after_add", items=[record.item.handed_out()])
-        return Outcome(event="updated", id=id_, kind=item.kind, text=record.item.text, version=record.version)
+        if (record := self.contention.settled(attempt)) is not None:
+            self.plugins.notify("after_add", items=[record.item.handed_out()])
+
+    def give_up(self, id_: str, reason: str) -> None:
+        """Marks a memory that is pending as failed, with the reason; it keeps the words that it has."""
+
+        def attempt() -> None:
+            current = self.store.get(id_, None)
+            if current.item.status == "pending":
+                done = replace(current.item, status="failed", error=reason)
+                self.store.commit([following(replace(current, item=done), current, self.store.clock())], {})
+
+        with suppress(NotFound):
+            self.contention.settled(attempt)
 
     def _media(self, item: MemoryItem) -> Media:
         if item.media is None:

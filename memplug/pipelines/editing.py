@@ -12,11 +12,13 @@ from memplug.pipelines.guarding import guarded
 from memplug.pipelines.identity import item_identity
 from memplug.pipelines.indexing import index
 from memplug.pipelines.pieces import pieces_of, returning
+from memplug.pipelines.toolbook import USE, recounted, tools_of
 from memplug.pipelines.versions import check_version, following, tombstone
 from memplug.safety.labels import check_metadata, check_moment, check_tags
 from memplug.safety.text import clean
 from memplug.store import View
-from memplug.values.filters import All, Compare
+from memplug.values.filters import Compare
+from memplug.values.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from memplug.store import Store
     from memplug.values.item import MemoryItem, Record
     from memplug.values.limits import Limits
-    from memplug.values.scope import Scope
 
 
 class Keep(enum.Enum):
@@ -82,7 +83,7 @@ class Editor:
         """Appends a version with the content of an earlier one; brings a deleted memory back."""
         if not isinstance(version, int):
             raise MalformedInput(f"a version is a whole number, not {version!r:.100}")
-        versions = {record.version: record for record in self.store.history(id_, scope)}
+        versions = {record.version: record for record in self.store.history(id_, scope, change=True)}
         wanted = versions.get(version)
         if wanted is None or wanted.item.deleted:
             kept = ", ".join(str(number) for number, record in versions.items() if not record.item.deleted)
@@ -104,12 +105,14 @@ class Editor:
         """Hides a memory at once; with ``erase`` also removes all its versions and its media from disk."""
         if erase:
             self._release()
-            records = self.store.history(id_, scope)
+            records = self.store.history(id_, scope, change=True)
             check_version(f"memory {id_!r}", records[-1], records[-1].version, version)
             self._erase([id_, *self._pieces_ever(records[-1].item)])
             return
+        before = self.store.get(id_, scope, change=True).item
         gone = self._append(id_, scope, version, tombstone, tombstone)
         self.plugins.notify("on_delete", items=[record.item.handed_out() for record in gone])
+        self._recount([before])
 
     def delete_all(self, scope: Scope, *, erase: bool) -> int:
         """Deletes everything in a scope, and returns how many memories that were.
@@ -118,14 +121,18 @@ class Editor:
         """
         if erase:
             self._release()
-            ids = self.store.ids(scope)
+            ids = self.store.ids(View(scope=scope, change=True))
             for start in range(0, len(ids), _PAGE):
                 self._erase(ids[start : start + _PAGE])
             return len(ids)
         deleted = 0
-        while records := self.store.select(View(scope=scope), limit=_PAGE):
-            deleted += self._hide(records)
+        gone: list[MemoryItem] = []
+        while records := self.store.select(View(scope=scope, change=True), limit=_PAGE):
+            hidden = self._hide(records)
+            deleted += hidden
+            gone += [record.item for record in records if hidden and record.item.kind == USE]
         self.turns.forget()
+        self._recount(gone)
         return deleted
 
     def _hide(self, records: Sequence[Record]) -> int:
@@ -143,11 +150,24 @@ class Editor:
         backend = self.store.backend
         versions = [record for id_ in ids for record in backend.versions(id_)]
         self._left.update(digest for record in versions for digest in record.item.digests)
-        backend.erase(ids)
+        told = tools_of(record.item for record in versions)
+        # What was counted of a use holds its words, too, in every version.
+        backend.erase([*ids, *told])
         self._release()
         self.turns.forget()
+        self._recount([record.item for record in versions])
         last = {record.id: record for record in versions}
         self.plugins.notify("on_delete", items=[tombstone(record).item.handed_out() for record in last.values()])
+
+    def _recount(self, gone: Sequence[MemoryItem]) -> None:
+        """Counts the tools anew whose uses were removed."""
+
+        def attempt() -> None:
+            written, dropped = recounted(self.store, gone, self.store.clock())
+            self.store.commit([*index(written, self.embedder), *dropped], {})
+
+        if tools_of(gone):
+            self.contention.settled(attempt)
 
     def _release(self) -> None:
         """Removes originals that no version names any more, also those that an erasure which failed left behind."""
@@ -157,8 +177,8 @@ class Editor:
 
     def _pieces_ever(self, item: MemoryItem) -> list[str]:
         """The ids of the memories that are or were pieces of one."""
-        inside = [Compare(name, "eq", value) for name, value in item.ids.items() if value is not None]
-        return sorted(self.store.backend.ids(All((*inside, Compare("part_of", "eq", item.id)))))
+        view = View(scope=Scope(**item.ids), filter=Compare("part_of", "eq", item.id), trusted=True)
+        return sorted(self.store.ids(view))
 
     def _append(
         self,
@@ -179,7 +199,7 @@ class Editor:
         """
 
         def attempt() -> list[Record]:
-            current = self.store.get(id_, scope)
+            current = self.store.get(id_, scope, change=True)
             check_version(f"memory {id_!r}", current, current.version, version)
             now = self.store.clock()
             # Only what has an original has pieces.

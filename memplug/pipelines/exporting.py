@@ -15,8 +15,10 @@ from memplug.exceptions import BackendError, ConfigError, NotFound, StoreFull
 from memplug.pipelines.archive import ArchiveWriter
 from memplug.pipelines.codec import to_json
 from memplug.pipelines.reports import ExportReport
+from memplug.rights import REGISTER
 from memplug.store import View
 from memplug.values.limits import MIB
+from memplug.values.scope import is_reserved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +77,8 @@ class Exporter:
     def _records(self, scope: Scope | None) -> Iterator[Record]:
         pages = self.store.everything() if scope is None else self.store.pages(scope)
         for page in pages:
-            yield from page
+            # What is left to do here, another store cannot do; who shares what is told there too.
+            yield from (one for one in page if not is_reserved(one.item.ids) or one.item.run_id == REGISTER)
 
     def _write(self, record: Record, writer: ArchiveWriter, counts: _Counts) -> None:
         versions = [record] if record.version == 1 else self.store.backend.versions(record.id)

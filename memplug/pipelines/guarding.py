@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from memplug.exceptions import InputRejected
 from memplug.pipelines.identity import item_identity
 from memplug.values.draft import Draft
-from memplug.values.scope import Scope
+from memplug.values.scope import scope_of_item
 
 if TYPE_CHECKING:
     from memplug.plugins.manager import PluginManager
@@ -36,7 +36,7 @@ def guarded(record: Record, plugins: PluginManager) -> Record:
         expires_at=item.expires_at,
         source=item.source,
     )
-    kept = plugins.guard([draft], Scope(**item.ids))
+    kept = plugins.guard([draft], scope_of_item(item.ids))
     if len(kept) != 1:
         raise InputRejected("left out by a plugin's before_add")
     [passed] = kept

@@ -15,6 +15,9 @@ from memplug.pipelines.identity import media_digest
 from memplug.pipelines.indexing import index
 from memplug.pipelines.pieces import gathered, spread
 from memplug.pipelines.planning import Plan, Planner
+from memplug.pipelines.tasks import Task, new_task
+from memplug.pipelines.tooling import about_tools, defines_tool
+from memplug.store import TASK
 from memplug.values.draft import Draft
 from memplug.values.outcome import AddResult, Outcome
 
@@ -23,9 +26,9 @@ if TYPE_CHECKING:
 
     from memplug.pipelines.describing import Describing
     from memplug.pipelines.parsing import Parsed, Parser
-    from memplug.pipelines.tasks import Tasks
     from memplug.pipelines.turns import TurnCounter
     from memplug.pipelines.versions import Contention
+    from memplug.pipelines.worker import Worker
     from memplug.plugins.manager import PluginManager
     from memplug.plugins.protocols import Embedder, Extractor
     from memplug.store import Store
@@ -58,7 +61,7 @@ class Ingest:
     turns: TurnCounter
     contention: Contention
     describing: Describing
-    tasks: Tasks
+    worker: Worker
 
     def add(self, request: AddRequest) -> AddResult:
         """Stores what the request holds; see `Memory.add`.
@@ -66,8 +69,10 @@ class Ingest:
         Raises:
             InputRejected: Nothing of the input could be stored; the error is the first part's, and its ``result``
                 holds the outcomes of all.
+            AccessDenied: The scope is a shared bucket that its user may not add to.
             MemplugError: The store or a guard failed; nothing was stored.
         """
+        self.store.admit(request.scope)
         return self.take([(self.parser.parse(request), request)])[0]
 
     def take(self, inputs: Sequence[tuple[Parsed, AddRequest]]) -> list[AddResult]:
@@ -84,7 +89,8 @@ class Ingest:
         once = any(request.version is not None for _, request in inputs)
         plans = attempt() if once else self.contention.settled(attempt)
         done = [plan for found in plans for plan in found]
-        self.plugins.notify("after_add", items=[one.item.handed_out() for plan in done for one in plan.written()])
+        told = [one.item.handed_out() for plan in done for one in plan.written() if one.item.kind != TASK]
+        self.plugins.notify("after_add", items=told)
         if gone := [record.item.handed_out() for plan in done for record in plan.pieces.gone]:
             self.plugins.notify("on_delete", items=gone)
         return [self._result(one, found) for one, found in zip(prepared, plans, strict=True)]
@@ -105,15 +111,22 @@ class Ingest:
         return _Prepared(drafts=drafts, rejected=rejected, parsed=parsed, request=request)
 
     def _result(self, prepared: _Prepared, plans: Sequence[Plan]) -> AddResult:
-        outcomes = [*prepared.rejected, *(plan.outcome() for plan in plans)]
+        outcomes = [*prepared.rejected, *(outcome for plan in plans for outcome in plan.outcomes())]
+        tasks = [Task.of(plan.record).id for plan in plans if plan.record is not None and plan.record.item.kind == TASK]
+        if tasks:
+            self.worker.start()
         return AddResult(
-            outcomes=tuple(sorted(outcomes, key=lambda outcome: outcome.part)), task_id=self._left_to_do(plans)
+            outcomes=tuple(sorted(outcomes, key=lambda outcome: outcome.part)), task_id=tasks[0] if tasks else None
         )
 
-    def _left_to_do(self, plans: Sequence[Plan]) -> str | None:
-        """Begins a task for what was stored pending, where there is such."""
+    def _left_to_do(self, plans: Sequence[Plan]) -> list[Plan]:
+        """A task for what is stored pending, to be committed with it, where there is such."""
         pending = [plan.id for plan in plans if plan.event == "pending"]
-        return self.tasks.submit([partial(self.describing.finish, id_) for id_ in pending]) if pending else None
+        if not pending:
+            return []
+        record = new_task(pending, self.store.clock())
+        draft = Draft(part=0, kind=TASK)
+        return [Plan(draft=draft, id=record.id, event="added", record=record, previous=None, silent=True)]
 
     def _extracted(self, drafts: Sequence[Draft], request: AddRequest) -> list[Draft]:
         """What extractors add, as the guards let it pass; where a guard refuses, only this is left out."""
@@ -132,11 +145,17 @@ class Ingest:
 
         Raises:
             VersionConflict: Another writer came first.
+            AccessDenied: A user may not add where they want to, perhaps not any more.
         """
-        planned = Planner(store=self.store).plan([(one.drafts, one.request) for one in prepared])
+        for one in prepared:
+            self.store.admit(one.request.scope)
+        wanted = [([draft for draft in one.drafts if not defines_tool(draft)], one.request) for one in prepared]
+        planned = Planner(store=self.store).plan(wanted)
         numbered = [
             self._numbered(found, one.parsed, one.request) for found, one in zip(planned, prepared, strict=True)
         ]
+        tools = about_tools(self.store, [(one.drafts, one.request) for one in prepared], numbered)
+        numbered = [[*found, *more, *self._left_to_do(found)] for found, more in zip(numbered, tools, strict=True)]
         plans = iter(self._indexed([plan for found in numbered for plan in found]))
         done = [[next(plans) for _ in found] for found in numbered]
         flat = [plan for found in done for plan in found]

@@ -37,6 +37,8 @@ def check_originals(items: Iterable[MemoryItem], read: Callable[[str], bytes], l
 
 
 def _is_image(item: MemoryItem) -> bool:
+    if item.kind == "blob":  # any bytes, of whatever type their owner declared
+        return False
     types = [item.content_type, item.media.content_type if item.media else ""]
     return item.kind == "image" or any(type_.lower().startswith("image/") for type_ in types)
 

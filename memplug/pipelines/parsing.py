@@ -11,6 +11,9 @@ from uuid import uuid4
 from memplug.exceptions import InputRejected, MalformedInput, PluginError, UnsupportedInput
 from memplug.inputs.loading import load
 from memplug.inputs.parts import Refused, unpack
+from memplug.pipelines.calls import linked
+from memplug.pipelines.identity import draft_identity
+from memplug.pipelines.quota import Quota
 from memplug.safety.labels import Labels, check_labels
 from memplug.values.outcome import Outcome
 
@@ -69,24 +72,36 @@ class Parser:
             kind=request.kind,
             limits=self.context.limits,
         )
-        return self.parsed(parts, labels)
+        return self.parsed(parts, labels, Quota(self.context.limits))
 
-    def parsed(self, parts: Iterable[Part | Refused], labels: Labels) -> Parsed:
-        """Drafts of parts that were made out already, with what is said about all of them."""
+    def parsed(self, parts: Iterable[Part | Refused], labels: Labels, quota: Quota | None = None) -> Parsed:
+        """Drafts of parts that were made out already, with what is said about all of them.
+
+        Args:
+            parts: They.
+            labels: What is said about all of them.
+            quota: Counts the documents among them; None where they may be as many as there are.
+        """
         parsed = Parsed(drafts=[], rejected=[], messages={})
+        taken: dict[tuple[str | None, str | None], str] = {}
         for part in parts:
             try:
                 if isinstance(part, Refused):
                     raise part.error
-                parsed.drafts.extend(self._drafts(part))
+                drafts = self._drafts(part if labels.key is None else replace(part, key=labels.key), quota)
+                _check_places(drafts, taken)
+                parsed.drafts.extend(drafts)
                 parsed.messages[part.index] = part.message
             except InputRejected as error:
                 parsed.rejected.append(Outcome(event="rejected", part=part.index, error=error))
+        parsed = replace(parsed, drafts=linked(parsed.drafts, parsed.messages))
         return replace(parsed, drafts=_labelled(parsed, labels))
 
-    def _drafts(self, part: Part) -> list[Draft]:
+    def _drafts(self, part: Part, quota: Quota | None) -> list[Draft]:
         loaded = load(part, self.context.limits, self.fetcher)
         input_type = self._input_type(loaded)
+        if quota is not None:
+            quota.take(loaded, input_type)
         try:
             drafts = list(input_type.parse(loaded, self.context))
         except (InputRejected, MemoryError):
@@ -105,6 +120,20 @@ class Parser:
                 return type_
         known = ", ".join(sorted({type_.name for type_ in types}))
         raise UnsupportedInput(f"no input type takes {_form(part)}", hint=f"there are: {known}")
+
+
+def _check_places(drafts: Iterable[Draft], taken: dict[tuple[str | None, str | None], str]) -> None:
+    """Refuses a part that belongs where an earlier one of the same input is: no commit holds two versions of one.
+
+    What is the same twice passes, and becomes a duplicate.
+    """
+    for draft in drafts:
+        identity = draft_identity(draft) if draft.named else ""
+        if draft.named and taken.setdefault((draft.key, draft.origin), identity) != identity:
+            raise MalformedInput(
+                f"an earlier part of the same input is called {draft.key or draft.origin!r} too, and differs from it",
+                hint="add them one after the other: the later one then is a new version",
+            )
 
 
 def _accepts(input_type: InputType, part: Part) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from memplug.exceptions import ScopeError
+from memplug.pipelines.calls import CallPlaces
 from memplug.pipelines.composing import record_of
 from memplug.pipelines.editions import Editions
 from memplug.pipelines.identity import content_id, draft_identity, imported_id, keyed_id
@@ -36,6 +37,7 @@ class Plan:
         record: What to commit, still without vector and terms; None where nothing is to be written.
         previous: The version that is there, where there is one.
         pieces: What becomes of its pieces.
+        silent: Whether nobody handed it in, so that no outcome tells of it.
     """
 
     draft: Draft
@@ -44,6 +46,7 @@ class Plan:
     record: Record | None
     previous: Record | None
     pieces: Fate = field(default_factory=Fate)
+    silent: bool = False
 
     def written(self) -> list[Record]:
         """Everything that is to be committed with words to be found by: the memory itself, then its pieces."""
@@ -56,12 +59,15 @@ class Plan:
             self, record=record, pieces=replace(self.pieces, written=tuple(next(records) for _ in self.pieces.written))
         )
 
-    def outcome(self) -> Outcome:
-        """The outcome that tells the caller."""
+    def outcomes(self) -> list[Outcome]:
+        """The outcomes that tell the caller: one for each part that went into it."""
+        return [] if self.silent else [self._outcome(part) for part in (self.draft.part, *self.draft.also)]
+
+    def _outcome(self, part: int) -> Outcome:
         shown = self.record or self.previous
         return Outcome(
             event=self.event,
-            part=self.draft.part,
+            part=part,
             id=self.id,
             kind=self.draft.kind,
             text=shown.item.text if shown else self.draft.text,
@@ -87,20 +93,25 @@ class Planner:
             VersionConflict: A request names a version that is not the current one.
             ScopeError: The place of its key is taken by another scope's memory.
         """
-        drafts = [(draft, request) for found, request in inputs for draft in found]
+        calls = CallPlaces(store=self.store)
+        drafts = [(calls.placed(draft, request.scope), request) for found, request in inputs for draft in found]
         editions = self._editions(drafts)
         ids, latest = self._placed(drafts, editions)
         # Strictly rising times keep the order of one add when it is listed by time.
         moment = self.store.clock()
         plans: list[Plan] = []
+        named: dict[str, Plan] = {}
         for index, (draft, request) in enumerate(drafts):
-            if index in editions and (first := _first(plans, ids[index])) is not None:
+            first = _first(plans, ids[index]) if index in editions else _twin(named.get(ids[index]), draft)
+            if first is not None:
                 previous = first.record or first.previous
                 plans.append(Plan(draft=draft, id=first.id, event="duplicate", record=None, previous=previous))
                 continue
             edition = index in editions
             plan = _decide(draft, ids[index], latest.get(ids[index]), request, moment, edition=edition)
             plans.append(replace(plan, pieces=self._fate(plan, request, moment + TICK)))
+            if draft.named:
+                named[plan.id] = plans[-1]
             moment += (1 + len(draft.pieces)) * TICK
         found = iter(plans)
         return [[next(found) for _ in drafts] for drafts, _ in inputs]
@@ -187,6 +198,11 @@ def _foreign(record: Record, scope: Scope) -> bool:
 def _first(plans: Sequence[Plan], id_: str) -> Plan | None:
     """What was decided for the same content earlier in the same input."""
     return next((plan for plan in plans if plan.id == id_), None)
+
+
+def _twin(plan: Plan | None, draft: Draft) -> Plan | None:
+    """What was decided for a draft of the same name earlier in the same input, where that has the same content."""
+    return plan if plan is not None and draft_identity(plan.draft) == draft_identity(draft) else None
 
 
 def _decide(

@@ -57,6 +57,7 @@ class Recall:
         query: str,
         *,
         scope: Scope,
+        buckets: Sequence[str] = (),
         top_k: int = 10,
         filter: Filter | None = None,  # noqa: A002 - the word that every caller knows
         min_score: float | None = None,
@@ -68,6 +69,8 @@ class Recall:
         Args:
             query: The question, or any words.
             scope: Whose memories.
+            buckets: Whole buckets to look into as well. All is one search: what is rare and what is near is judged
+                among all of it, so that hits of one place and another can be compared.
             top_k: Most hits to return.
             filter: What else must hold of a hit.
             min_score: Leaves out hits with a lower score.
@@ -81,7 +84,9 @@ class Recall:
         self._check(query, top_k)
         if min_score is not None and (not isinstance(min_score, int | float) or isinstance(min_score, bool)):
             raise MalformedInput(f"min_score must be a number, not {type(min_score).__name__}")
-        pool = gather(query, View(scope=scope, filter=filter, as_of=as_of), store=self.store, embedder=self.embedder)
+        beside = tuple(scope.beside(bucket) for bucket in buckets)
+        view = self.store.bound(View(scope=scope, filter=filter, as_of=as_of, beside=beside))
+        pool = gather(query, view, store=self.store, embedder=self.embedder)
         shares = self._shares(pool)
         totals = np.round(shares.sum(axis=0), _DIGITS)
         shares *= _scale(totals, pool.confidence)

@@ -1,22 +1,42 @@
-"""Work that goes on after the call that asked for it has returned."""
+"""Tasks: what `add` leaves to do, kept in the store beside what it is about.
+
+A task is a record of its own in a place that no scope reaches, committed together with the memories that are pending.
+So any process that opens the store can tell how far it has come, and go on with it.
+"""
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import wait as wait_for
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+import os
+import socket
+from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
-from memplug.exceptions import MemplugError, NotFound
+from memplug.exceptions import NotFound
+from memplug.pipelines.identity import keyed_id
+from memplug.pipelines.versions import following
+from memplug.store import TASK, View
+from memplug.values.filters import Compare
+from memplug.values.item import MemoryItem, Record
+from memplug.values.outcome import Outcome
+from memplug.values.scope import ReservedScope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
-    from memplug.values.outcome import Outcome
+    from memplug.store import Store
 
 State = Literal["running", "completed", "failed"]
+
+#: Where tasks lie. Ids that begin so are nobody's scope.
+TASKS = ReservedScope(run_id="memplug:tasks")
+#: How long a task that has ended can be asked for.
+_KEPT = timedelta(days=7)
+#: Seconds that a claim holds without being renewed; what dies on the same machine is noticed at once.
+LEASE = 60.0
+_PAGE = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +46,10 @@ class TaskStatus:
     Args:
         id: What `Memory.add` gave as ``task_id``.
         state: ``running``, ``completed``, or ``failed`` where a step could not be carried out.
-        done, total: Steps carried out, and steps altogether.
-        outcomes: What became of each step that was carried out.
-        error: Why a step failed, in words; what it was about stays ``pending``.
+        done, total: Memories that are no longer pending, and memories altogether.
+        outcomes: What became of each memory that is no longer pending: ``updated``, or ``deleted`` meanwhile.
+        added: The ids of the memories that the task is about, which `add` stored.
+        error: Why the first step that failed did, in words.
     """
 
     id: str
@@ -36,68 +57,146 @@ class TaskStatus:
     done: int
     total: int
     outcomes: tuple[Outcome, ...] = ()
+    added: tuple[str, ...] = ()
     error: str | None = None
 
+    @property
+    def updated(self) -> tuple[str, ...]:
+        """The ids of the memories that have what was still to come."""
+        return tuple(str(one.id) for one in self.outcomes if one.event == "updated")
 
-@dataclass(slots=True)
-class Tasks:
-    """Carries out steps one after the other in a thread of its own, which starts with the first of them."""
-
-    _futures: dict[str, list[Future[Outcome]]] = field(default_factory=dict)
-    _pool: ThreadPoolExecutor | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def submit(self, steps: Sequence[Callable[[], Outcome]]) -> str:
-        """Begins a task, and gives its id."""
-        id_ = uuid4().hex
-        with self._lock:
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="memplug-task")
-            self._futures[id_] = [self._pool.submit(step) for step in steps]
-        return id_
-
-    def status(self, id_: str) -> TaskStatus:
-        """How far a task has come.
-
-        Raises:
-            NotFound: This memory has begun no such task.
-        """
-        futures = self._of(id_)
-        done = [future for future in futures if future.done()]
-        errors = [error for future in done if (error := _error(future)) is not None]
-        state: State = "running" if len(done) < len(futures) else "failed" if errors else "completed"
-        return TaskStatus(
-            id=id_,
-            state=state,
-            done=len(done),
-            total=len(futures),
-            outcomes=tuple(future.result() for future in done if _error(future) is None),
-            error=errors[0] if errors else None,
-        )
-
-    def wait(self, id_: str, timeout: float | None) -> TaskStatus:
-        """The same, once the task has ended or ``timeout`` seconds have passed."""
-        wait_for(self._of(id_), timeout=timeout)
-        return self.status(id_)
-
-    def close(self) -> None:
-        """Ends the thread after the step that it is at; what was still to come stays pending."""
-        with self._lock:
-            pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-    def _of(self, id_: str) -> list[Future[Outcome]]:
-        futures = self._futures.get(id_) if isinstance(id_, str) else None
-        if futures is None:
-            raise NotFound(f"there is no task {id_!r:.100} here", hint="tasks end with the memory that began them")
-        return futures
+    @property
+    def deleted(self) -> tuple[str, ...]:
+        """The ids of the memories that were removed before their turn came."""
+        return tuple(str(one.id) for one in self.outcomes if one.event == "deleted")
 
 
-def _error(future: Future[Outcome]) -> str | None:
-    if future.cancelled():
-        return "the memory was closed before"
-    error = future.exception()
-    if error is None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One task as it is stored.
+
+    Args:
+        id: What callers know it by.
+        ids: The memories that were pending when it began.
+        tries: How often each was tried in vain.
+        due: When it is to be gone on with, as seconds since 1970.
+        owner: Who is at it: machine, process and a word of its own; empty where nobody is.
+        leased: Until when, as seconds since 1970, where it is not renewed.
+    """
+
+    id: str
+    ids: tuple[str, ...]
+    tries: Mapping[str, int] = field(default_factory=dict)
+    due: float = 0.0
+    owner: str = ""
+    leased: float = 0.0
+
+    def free(self, now: float) -> bool:
+        """Whether anybody may take it: nobody has, or who had is gone."""
+        return not self.owner or self.leased <= now or _dead(self.owner)
+
+    @classmethod
+    def of(cls, record: Record) -> Task:
+        """The task that a record holds."""
+        held: dict[str, Any] = dict(record.item.metadata)
+        return cls(**held | {"ids": tuple(held["ids"])})
+
+
+def new_task(ids: Sequence[str], now: datetime) -> Record:
+    """The record of a task about these memories, to be committed with them."""
+    task = Task(id=uuid4().hex, ids=tuple(ids))
+    item = MemoryItem(
+        id=keyed_id(TASKS, task.id),
+        kind=TASK,
+        text="",
+        created_at=now,
+        updated_at=now,
+        status="pending",
+        metadata=_held(task),
+        **_place(),
+    )
+    return Record(item=item)
+
+
+def _place() -> dict[str, Any]:
+    return dict(TASKS.ids)
+
+
+def _held(task: Task) -> dict[str, Any]:
+    return asdict(task) | {"ids": list(task.ids), "tries": dict(task.tries)}
+
+
+def waiting(store: Store) -> list[Record]:
+    """The tasks that are not done, oldest first."""
+    found: list[Record] = []
+    after: tuple[datetime, str] | None = None
+    view = View(scope=TASKS, filter=Compare("status", "eq", "pending"))
+    while page := store.select(view, limit=_PAGE, after=after):
+        found += page
+        after = (page[-1].item.created_at, page[-1].id)
+    return found[::-1]
+
+
+def changed(record: Record, task: Task, now: datetime, *, ended: bool = False) -> Record:
+    """The next version of a task's record."""
+    item = replace(
+        record.item,
+        metadata=_held(task),
+        status="ready" if ended else "pending",
+        expires_at=now + _KEPT if ended else None,
+    )
+    return following(replace(record, item=item), record, now)
+
+
+def status_of(store: Store, id_: str) -> TaskStatus:
+    """How far a task has come, whoever is at it.
+
+    Raises:
+        NotFound: There is no such task.
+    """
+    record = store.backend.latest([keyed_id(TASKS, id_)]).get(keyed_id(TASKS, id_)) if isinstance(id_, str) else None
+    if record is None or record.item.deleted:
+        raise NotFound(f"there is no task {id_!r:.100} here", hint="an ended task can be asked for during seven days")
+    task = Task.of(record)
+    latest = store.backend.latest(list(task.ids))
+    ended = [one for id_ in task.ids if (one := _outcome(id_, latest.get(id_))) is not None]
+    failed = [one.item.error for one in latest.values() if one.item.status == "failed" and not one.item.deleted]
+    running = record.item.status == "pending" and len(ended) < len(task.ids)
+    return TaskStatus(
+        id=task.id,
+        state="running" if running else "failed" if failed else "completed",
+        done=len(ended),
+        total=len(task.ids),
+        outcomes=tuple(ended),
+        added=task.ids,
+        error=failed[0] if failed else None,
+    )
+
+
+def _outcome(id_: str, record: Record | None) -> Outcome | None:
+    """What became of one memory; None while it is pending."""
+    if record is None or record.item.deleted:
+        return Outcome(event="deleted", id=id_)
+    if record.item.status == "pending":
         return None
-    return str(error) if isinstance(error, MemplugError) else f"{type(error).__name__}: {error}"
+    item = record.item
+    return Outcome(event="updated", id=id_, kind=item.kind, text=item.text, version=item.version)
+
+
+def identity_of_process() -> str:
+    """Names this process among all that may have the store open."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+
+
+def _dead(owner: str) -> bool:
+    """Whether a process of this very machine has ended."""
+    host, _, rest = owner.rpartition(":")[0].rpartition(":")
+    if host != socket.gethostname() or not rest.isdigit():
+        return False
+    try:
+        os.kill(int(rest), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False

@@ -16,7 +16,9 @@ from memplug.pipelines.guarding import guarded
 from memplug.pipelines.indexing import index
 from memplug.pipelines.originals import check_originals
 from memplug.pipelines.reports import ExportReport, ImportReport, Progress, Rejection, rejection
+from memplug.pipelines.sharing import check_entry
 from memplug.values.limits import MIB
+from memplug.values.scope import Scope, is_reserved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,9 +28,8 @@ if TYPE_CHECKING:
     from memplug.plugins.manager import PluginManager
     from memplug.plugins.protocols import Embedder
     from memplug.store import Store
-    from memplug.values.item import Record
+    from memplug.values.item import MemoryItem, Record
     from memplug.values.limits import Limits
-    from memplug.values.scope import Scope
 
 #: Memories of one commit, and bytes of their lines.
 _BATCH = 1_000
@@ -123,13 +124,28 @@ class Importer:
                 continue
             try:
                 check_chain(arrival.records, self.store.clock())
+                self._check_place(arrival.records, scope)
                 arrival.records = owned(arrival.records, scope, keys)
+                self._admit(arrival.records[0].item, scope)
                 _check_free(arrival.records, taken)
             except _ITS_OWN as error:
                 tally.reject(arrival.line, error)
             else:
                 taken.add(arrival.records[0].id)
                 yield arrival
+
+    def _check_place(self, records: Sequence[Record], scope: Scope | None) -> None:
+        """Lets memplug's own records in where a whole store comes in, if they are what it would write itself."""
+        if not is_reserved(records[0].item.ids):
+            return
+        if scope is not None:
+            raise ScopeError("it says whose a shared bucket is", hint="import the whole store to bring that along")
+        check_entry(records)
+
+    def _admit(self, item: MemoryItem, scope: Scope | None) -> None:
+        """Lets only those add to a shared bucket who may."""
+        if scope is not None and scope.actor is not None and item.bucket is not None:
+            self.store.admit(Scope(bucket=item.bucket, acting=scope.actor))
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +199,11 @@ class _Load:
         return [latest] if latest.version == 1 else self.importer.store.backend.versions(latest.id)
 
     def _guarded(self, record: Record) -> Record:
-        """The version as the guards let it pass. A deletion holds nothing to guard, and must not be refused."""
-        if record.item.deleted:
+        """The version as the guards let it pass. A deletion holds nothing to guard, and must not be refused.
+
+        Nor is a role a memory.
+        """
+        if record.item.deleted or is_reserved(record.item.ids):
             return record
         passed = guarded(record, self.importer.plugins)
         if passed.item.key != record.item.key:

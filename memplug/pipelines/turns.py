@@ -48,5 +48,6 @@ class TurnCounter:
             self._next.clear()
 
     def _stored(self, scope: Scope) -> int:
-        newest = self.store.select(View(scope=scope, filter=Compare("position", "set", value=True)), limit=_LAST)
+        view = View(scope=scope, filter=Compare("position", "set", value=True), trusted=True)
+        newest = self.store.select(view, limit=_LAST)
         return 1 + max((record.item.source.position or 0 for record in newest), default=-1)

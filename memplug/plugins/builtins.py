@@ -16,18 +16,26 @@ if TYPE_CHECKING:
     from memplug.plugins.hookspecs import Register
     from memplug.plugins.protocols import Backend, BackendRequest, Embedder, InputType, Ranker
 
-#: A plain path is ``lancedb`` too; ``db`` is here to be refused with a hint at what to use instead.
+#: A plain path is ``lancedb`` too; ``db`` is LanceDB Cloud or Enterprise.
 _LANCEDB_SCHEMES = ("lancedb", "s3", "gs", "az", "db")
 
 
 class Inputs:
-    """Text and pictures."""
+    """Text, pictures and documents."""
 
     @hookimpl
     def register_input_types(self, register: Register[Callable[[], InputType]]) -> None:
         """Registers the built-in input types."""
+        # Before texts, since a tool's answer is one.
+        register("tool_call", _tool_call)
         register("text", _text)
         register("image", _image)
+        register("feedback", _feedback)
+        # Before documents, since a SKILL.md is Markdown, too.
+        register("skill", _skill)
+        register("document", _document)
+        # Last: what nobody else takes.
+        register("blob", _blob)
 
 
 class Backends:
@@ -80,10 +88,40 @@ def _text() -> InputType:
     return TextInput()
 
 
+def _tool_call() -> InputType:
+    from memplug.inputs.tool_call import ToolCallInput
+
+    return ToolCallInput()
+
+
+def _feedback() -> InputType:
+    from memplug.inputs.feedback import FeedbackInput
+
+    return FeedbackInput()
+
+
 def _image() -> InputType:
     from memplug.inputs.image import ImageInput
 
     return ImageInput()
+
+
+def _skill() -> InputType:
+    from memplug.inputs.skill import SkillInput
+
+    return SkillInput()
+
+
+def _blob() -> InputType:
+    from memplug.inputs.blob import BlobInput
+
+    return BlobInput()
+
+
+def _document() -> InputType:
+    from memplug.inputs.document import DocumentInput
+
+    return DocumentInput()
 
 
 def _lancedb(request: BackendRequest) -> Backend:

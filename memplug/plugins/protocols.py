@@ -31,10 +31,12 @@ class ParseContext:
     Args:
         limits: The numbers to keep to.
         keep_location: Whether the caller asked to keep where a picture was taken.
+        strict_skills: Whether a skill must keep to the Agent Skills specification to the letter.
     """
 
     limits: Limits = field(default_factory=Limits)
     keep_location: bool = False
+    strict_skills: bool = False
 
 
 class InputType(Protocol):
@@ -243,8 +245,10 @@ class Capabilities:
     """What a backend can do beyond the operations that all have.
 
     Args:
-        erasure: `Backend.erase` leaves no byte of the content anywhere it controls.
-        maintenance: `Backend.maintain` does something.
+        erasure: `Backend.erase` leaves no byte of the content anywhere it controls. Without it nothing can be read any
+            more, but others decide when the bytes leave their disks.
+        maintenance: `Backend.maintain` compacts and keeps indexes. Without it that is others' work, or is not needed;
+            what has expired may be removed all the same.
         several_processes: Several processes may have the same store open.
         examination: It is an `ExaminedBackend`.
     """

@@ -22,6 +22,7 @@ def default_rankers() -> dict[str, Callable[[], Ranker]]:
         "conversation": _conversation,
         "speaker": _speaker,
         "dates": _dates,
+        "tools": _tools,
     }
 
 
@@ -59,3 +60,9 @@ def _dates() -> Ranker:
     from memplug.rankers.dates import Dates
 
     return Dates()
+
+
+def _tools() -> Ranker:
+    from memplug.rankers.tools import Tools
+
+    return Tools()

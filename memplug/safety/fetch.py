@@ -64,6 +64,7 @@ class Fetcher:
 
     Args:
         limits: ``fetch_bytes``, ``fetch_redirects`` and ``fetch_seconds``.
+        enabled: Whether anything may be fetched.
         allow_hosts: Hosts (``localhost``, ``127.0.0.1``, ``intranet:8080``) that may have any address.
         resolver: Gives the addresses of a host and port.
         ssl_context: Whom to trust; by default the authorities that httpx ships.
@@ -77,12 +78,14 @@ class Fetcher:
         limits: Limits,
         allow_hosts: Collection[str] = (),
         *,
+        enabled: bool = True,
         resolver: Callable[[str, int], Sequence[str]] = system_resolver,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         if isinstance(allow_hosts, str):
             raise ConfigError("allow_hosts is a list of hosts, not one text", hint=f"allow_hosts=[{allow_hosts!r}]")
         self._limits = limits
+        self._enabled = enabled
         self._allow_hosts = frozenset(_allowed(entry) for entry in allow_hosts)
         self._resolver = resolver
         self._given_context = ssl_context
@@ -96,12 +99,14 @@ class Fetcher:
 
         Raises:
             MalformedInput: It is not a URL.
-            UnsafeInput: Its scheme, credentials or one of its addresses are not taken.
+            UnsafeInput: Fetching is turned off, or its scheme, credentials or one of its addresses are not taken.
             FetchError: The server cannot be reached, answers with an error or takes too long.
             InputTooLarge: The body is over the limit, on the wire or decompressed.
         """
         from memplug.safety.wire import Budget
 
+        if not self._enabled:
+            raise UnsafeInput("URLs are not fetched here", hint="hand in the bytes, or open with fetch_urls=True")
         cap = min(self._limits.fetch_bytes, self._limits.fetch_bytes if limit is None else limit)
         budget = Budget(seconds=self._limits.fetch_seconds, wire_bytes=cap + _OVERHEAD)
         target = _checked(_parsed(url))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -143,3 +143,19 @@ def _check_depth(value: object, levels: int) -> None:
     elif isinstance(value, list | tuple):
         for member in value:
             _check_depth(member, levels - 1)
+
+
+def check_texts(name: str, values: object, most: int) -> tuple[str, ...]:
+    """A list of texts, as a caller names kinds, tags and buckets.
+
+    Raises:
+        MalformedInput: It is none.
+        InputTooLarge: There are more than ``most``.
+    """
+    if isinstance(values, str) or not isinstance(values, Collection):
+        raise MalformedInput(f"{name} must be a list of texts, not {values!r:.100}")
+    if not all(isinstance(value, str) for value in values):
+        raise MalformedInput(f"{name} must be a list of texts")
+    if len(values) > most:
+        raise InputTooLarge(f"{len(values)} {name}; at most {most} are taken")
+    return tuple(values)

@@ -26,6 +26,7 @@ class Part:
         description: The user's own words about it.
         context: Text sent along in the same message; it is searchable with the media.
         kind: The kind that the caller or the message's form asks for; None lets the input types decide.
+        key: The caller's own name for what the part becomes.
     """
 
     index: int
@@ -39,6 +40,7 @@ class Part:
     description: str | None = None
     context: str = ""
     kind: str | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,7 @@ class Draft:
 
     Args:
         part: Index of the `Part` it was made from.
+        also: Indices of further parts that went into it: a tool's result, beside its call.
         kind: See `MemoryItem.kind`.
         text: The words it will be remembered by.
         described: What describers saw in the media; it is searched like ``text`` and stands below it.
@@ -90,6 +93,7 @@ class Draft:
 
     part: int
     kind: str
+    also: tuple[int, ...] = ()
     text: str = ""
     described: str = ""
     context: str = ""

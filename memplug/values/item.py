@@ -132,6 +132,13 @@ class MemoryItem(Mem0View):
         } | {name: value for name, value in self.ids.items() if value is not None}
 
     @property
+    def value_type(self) -> str:
+        """Hive's word for what it holds: ``text``, or an original that is an ``image`` by its type, or a ``blob``."""
+        if self.media is None:
+            return "text"
+        return "image" if self.content_type.lower().startswith("image/") else "blob"
+
+    @property
     def citation(self) -> str:
         """Where it stands, for people: ``handbook.pdf, page 12, § Returns``; empty where nothing says so."""
         source = self.source

@@ -56,16 +56,24 @@ class Limits:
     documents_bytes: int = 300 * MIB
     #: Characters of text taken from one document; 500 full pages have about 2,000,000.
     document_characters: int = 5_000_000
+    #: Nesting of one JSON or XML document.
+    document_depth: int = 100
     #: Cells of one spreadsheet or CSV file.
     document_cells: int = 2_000_000
     #: What the process that reads one document may use: bytes of memory, and seconds on the clock.
     parser_bytes: int = 1_000 * MB
     parser_seconds: float = 20.0
-    #: A single skill file, and a ZIP of one (MemOS: 100 KB, 20 MB, 200 files; 10 MB for each file inside).
+    #: A single skill file, and a ZIP of one (MemOS: 100 KB, 20 MB, 200 files; 10 MB for each file inside), and all
+    #: files in it together.
     skill_bytes: int = 100 * KIB
     skill_zip_bytes: int = 20 * MIB
     skill_files: int = 200
     skill_file_bytes: int = 10 * MIB
+    skill_total_bytes: int = 100 * MIB
+    #: How often a step in the background is tried, and the pause before the second try in seconds; each further one is
+    #: four times as long.
+    task_tries: int = 3
+    task_pause: float = 1.0
     #: A fetched URL: bytes on the wire and decoded, redirects followed, and seconds altogether.
     fetch_bytes: int = 100 * MIB
     fetch_redirects: int = 5

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from memplug.exceptions import MemplugError
 
-Event = Literal["added", "updated", "unchanged", "duplicate", "pending", "rejected"]
+Event = Literal["added", "updated", "unchanged", "duplicate", "pending", "deleted", "rejected"]
 
 #: mem0's words for what happened, for code that moved from there.
 _MEM0_EVENTS: Mapping[str, str] = {
@@ -21,6 +21,7 @@ _MEM0_EVENTS: Mapping[str, str] = {
     "unchanged": "NONE",
     "duplicate": "NONE",
     "pending": "ADD",
+    "deleted": "DELETE",
     "rejected": "ERROR",
 }
 
@@ -32,7 +33,8 @@ class Outcome(Mem0View):
     Args:
         event: ``added`` a new memory; ``updated`` a new version under the same key; ``unchanged`` the key
             already held exactly this; ``duplicate`` the scope already holds this content, under ``id``;
-            ``pending`` stored, with a step still to come; ``rejected`` not stored, with the reason in ``error``.
+            ``pending`` stored, with a step still to come; ``deleted`` gone because a correction said so;
+            ``rejected`` not stored, with the reason in ``error``.
         part: Index of the part, counted from 0 in the order handed in.
         id: The memory's id; None where rejected.
         kind: The memory's kind; None where rejected before it was known.

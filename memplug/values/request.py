@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from memplug.values.scope import Scope
 
+#: The kind that asks for a correction, and that what cannot be located is noted under.
+FEEDBACK = "feedback"
+
 Infer = Literal["auto"] | bool
 
 
@@ -37,6 +40,11 @@ class AddRequest:
     version: int | None = None
     infer: Infer = "auto"
     wait: bool = True
+
+    @property
+    def is_feedback(self) -> bool:
+        """Whether it is a text that corrects what was remembered."""
+        return self.kind == FEEDBACK and isinstance(self.content, str)
 
     def __post_init__(self) -> None:
         if self.infer not in ("auto", True, False):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, TypedDict
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, ClassVar, TypedDict
 
 from memplug.exceptions import ScopeError
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 #: Longest scope id in characters. Hive takes keys of 512 and MemOS ids of 100; a 100 KB id was measured to
 #: work in LanceDB, so this bounds cost, not correctness.
 MAX_ID_LENGTH = 100_000
+#: Ids that begin so name places that memplug keeps for itself (`ReservedScope`), and nobody's scope.
+RESERVED = "memplug:"
 
 
 class ScopeIds(TypedDict, total=False):
@@ -31,21 +33,33 @@ class Scope:
     A memory is inside a scope when it carries every id that the scope names: ``Scope(user_id="wang")`` holds
     all of Wang's memories, ``Scope(user_id="wang", run_id="monday")`` those of one conversation.
 
+    In a shared bucket, which somebody registered (`memplug.rights`), the user is who acts there, and others'
+    memories are in the scope too.
+
+    Args:
+        acting: Who asks for a bucket beside their own scope (`beside`); no id that a memory carries.
+
     Raises:
         ScopeError: No id at all, an empty id, an id that is not a string, is over `MAX_ID_LENGTH` characters,
-            or is not valid Unicode (a lone surrogate).
+            is not valid Unicode (a lone surrogate), or begins with `RESERVED`.
     """
 
     user_id: str | None = None
     agent_id: str | None = None
     run_id: str | None = None
     bucket: str | None = None
+    acting: str | None = field(default=None, compare=False, repr=False)
+
+    #: Whether its ids may be of the places that memplug keeps for itself.
+    reserved: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         for name in SCOPE_FIELDS:
             value = getattr(self, name)
             if value is not None:
                 _check_id(name, value)
+                if value.startswith(RESERVED) and not self.reserved:
+                    raise ScopeError(f"{name} begins with {RESERVED!r}, which memplug keeps for itself")
         if not self.ids:
             raise ScopeError(
                 "at least one of user_id, agent_id, run_id, bucket must be given",
@@ -56,6 +70,15 @@ class Scope:
     def ids(self) -> dict[str, str]:
         """The ids that are set, by name."""
         return {name: value for name in SCOPE_FIELDS if (value := getattr(self, name)) is not None}
+
+    @property
+    def actor(self) -> str | None:
+        """Who asks; None where it is the program itself."""
+        return self.user_id if self.acting is None else self.acting
+
+    def beside(self, bucket: str) -> Scope:
+        """A whole bucket, asked for by whoever asks for this scope."""
+        return Scope(bucket=bucket, acting=self.actor)
 
     def admits(self, ids: Mapping[str, str | None]) -> bool:
         """Whether something that carries ``ids`` lies inside this scope."""
@@ -74,6 +97,24 @@ class Scope:
             if merged.setdefault(name, value) != value:
                 raise ScopeError(f"{name} is fixed by this scope and cannot be changed")
         return Scope(**merged)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservedScope(Scope):
+    """A place for what memplug itself has to remember. No caller's words make one, so no scope of theirs names it."""
+
+    reserved: ClassVar[bool] = True
+
+
+def scope_of_item(ids: Mapping[str, str | None]) -> Scope:
+    """The scope that a stored memory lies in exactly; it may be memplug's own."""
+    given = {name: value for name, value in ids.items() if value is not None}
+    return (ReservedScope if is_reserved(ids) else Scope)(**given)
+
+
+def is_reserved(ids: Mapping[str, str | None]) -> bool:
+    """Whether something that carries these ids is memplug's own."""
+    return any(value is not None and value.startswith(RESERVED) for value in ids.values())
 
 
 def scope_of(ids: ScopeIds) -> Scope:
@@ -95,7 +136,7 @@ def optional_scope(ids: ScopeIds) -> Scope | None:
 
 
 #: The names of the ids, in the order in which they are written everywhere.
-SCOPE_FIELDS: tuple[str, ...] = tuple(field.name for field in fields(Scope))
+SCOPE_FIELDS: tuple[str, ...] = tuple(one.name for one in fields(Scope) if one.compare)
 
 
 def _check_id(name: str, value: object) -> None:

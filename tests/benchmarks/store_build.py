@@ -47,7 +47,7 @@ _WORDS = FTS(
 )
 _TABLE = "memories"
 #: To be raised when what goes into the stores changes: those that were kept are then made anew.
-_CONTENT = 1
+_CONTENT = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

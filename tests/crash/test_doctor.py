@@ -12,7 +12,7 @@ import lancedb
 import pytest
 
 from memplug import Memory
-from memplug.backends.lancedb import health
+from memplug.backends.lancedb import health, writes
 from memplug.backends.lancedb.columns import INDEXED
 from memplug.exceptions import BackendError, EmbedderMismatch, StoreReadOnly
 from memplug.pipelines.doctor import Report
@@ -75,9 +75,11 @@ def _lose_index_files(store: Path) -> None:
 
 
 def _double(store: Path) -> None:
-    for role in ("memories", "history", "recent"):
+    for role in ("memories", "history"):
         table = _table(store, role)
         table.add(table.search().limit(100).to_arrow())
+    [journal] = _files(store, "tables/recent-*.journal/*.log")
+    journal.write_bytes(journal.read_bytes() * 2)
 
 
 def _lower_version(store: Path) -> None:
@@ -185,12 +187,15 @@ def test_lost_rows_are_named(store: Path, damage: Damage) -> None:
     assert _files(store, "media/*/*") == media
 
 
-def test_torn_version_is_set_aside(store: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_torn_version_is_set_aside(
+    store: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A version that a power cut left without bytes does not keep the store from being opened, and is told of."""
+    monkeypatch.setattr(writes, "BULK", 1)
     with Memory(store) as memory:
         before = _seen(memory)
         memory.add("under way", user_id="wang")
-    newest = _files(store, "tables/recent-*.lance/_versions/*.manifest")[0]
+    newest = _files(store, "tables/memories-*.lance/_versions/*.manifest")[0]
     newest.write_bytes(b"")
     with pytest.raises(BackendError):
         Memory(store, read_only=True)

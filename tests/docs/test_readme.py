@@ -95,6 +95,16 @@ def test_every_setting_is_listed() -> None:
         assert f"`{name}`" in settings
 
 
+def test_every_error_is_listed() -> None:
+    """Every error stands in the README with its code, and no other does."""
+    from memplug import exceptions
+
+    section = README.partition("## Errors")[2].partition("\n## ")[0]
+    table = dict(re.findall(r"^\| `([a-z_.]+)` \| `(\w+)` \|", section, re.MULTILINE))
+    real = {getattr(exceptions, name).code: name for name in exceptions.__all__ if name != "MemplugError"}
+    assert table == real
+
+
 def test_every_command_is_real() -> None:
     """Commands that the README names exist."""
     from memplug.cli.app import cli

@@ -17,6 +17,7 @@ from PIL import Image
 from rich.cells import cell_len
 
 from exports import chat, said, written
+from memplug import Memory
 from memplug.cli.app import cli as program
 from memplug.values.item import MemoryItem
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     *("add", "search", "get", "list", "update", "delete", "history", "restore"),
-    *("export", "import", "reindex", "maintain", "doctor", "plugins", "demo"),
+    *("export", "import", "reindex", "maintain", "worker", "doctor", "plugins", "demo"),
 )
 #: The keys of a memory in ``--json``; scripts depend on them.
 ITEM_KEYS = set(MemoryItem.__dataclass_fields__) | {"valid_from"}
@@ -147,7 +148,7 @@ def test_what_is_added_is_found_listed_and_shown(cli: Cli) -> None:
 def test_json_has_stable_keys_and_iso_moments(cli: Cli) -> None:
     """With --json, in either place, stdout is one document whose keys are always the same."""
     outcome = cli("--json", "add", "tea", "-u", "wang", "--at", "2026-01-02", "--key", "drink").json["outcomes"][0]
-    assert set(outcome) == {"event", "part", "id", "kind", "text", "key", "version", "error"}
+    assert set(outcome) == {"event", "part", "id", "kind", "text", "key", "version", "error", "pieces"}
     [hit] = cli("search", "tea", "-u", "wang", "--json").json["hits"]
     assert set(hit) == ITEM_KEYS | {"score", "shares"}
     page = cli("list", "-u", "wang", "--json").json
@@ -188,6 +189,26 @@ def test_search_narrows_by_kind_tag_filter_score_and_time(cli: Cli, picture: Pat
     assert len(found("-k", "1")) == 1
     listed = cli("list", "-u", "wang", "--json", "--kind", "text", "--filter", '{"price": {"lt": 10}}').json
     assert [item["id"] for item in listed["memories"]] == [tea]
+
+
+def test_search_looks_into_knowledge_bases_too(cli: Cli) -> None:
+    """Those that are named, beside the user's own; each hit says where it lies."""
+    for scope in (("-u", "wang"), ("--bucket", "kb_a"), ("--bucket", "kb_b")):
+        cli("add", "green tea", *scope)
+    hits = cli("search", "tea", "-u", "wang", "--knowledge-base", "kb_a", "--json").json["hits"]
+    assert {hit["bucket"] for hit in hits} == {None, "kb_a"}
+
+
+def test_deleting_tells_what_was_not_allowed(cli: Cli, store: Path) -> None:
+    """Of several memories those go that may; the others are told with the reason."""
+    with Memory(store, embedder=EMBEDDER) as memory:
+        memory.buckets.create("team", owner="olga")
+        memory.buckets.share("team", "wang", "contributor", by="olga")
+        ids = [memory.add("tea", user_id=name, bucket="team").ids[0] for name in ("wang", "olga")]
+    ran = cli("delete", *reversed(ids), "-u", "wang", "--bucket", "team", "--json")
+    assert (ran.code, ran.json["deleted"]) == (6, ids[:1])
+    assert [one["error"]["code"] for one in ran.json["errors"]] == ["scope.denied"]
+    assert cli("delete", ids[1], "-u", "wang", "--bucket", "team").code == 4
 
 
 def test_nothing_found_is_no_error(quick: Cli) -> None:

@@ -22,6 +22,7 @@ from PIL import Image
 
 from memplug import Media, Memory, hookimpl
 from memplug.exceptions import NotFound
+from memplug.store import View
 from support import Clock, png
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def dump(store: Path) -> str:
     files = [path for path in store.rglob("*") if path.is_file()]
     raw = b"\n".join(str(path).encode() + b"\n" + path.read_bytes() for path in files).decode("latin-1")
     connection = lancedb.connect(str(store / "tables"))
-    for folder in (store / "tables").iterdir():
+    for folder in (store / "tables").glob("*.lance"):
         table = connection.open_table(folder.stem)
         for version in table.list_versions():
             table.checkout(version["version"])
@@ -221,7 +222,7 @@ def test_each_memory(memory: Memory, tmp_path: Path, clock: Clock) -> None:
     fill(memory, tmp_path, clock, lambda: None, "gone")
     memory.maintain()
     before = marks(tmp_path / "store")
-    ids = memory.engine.store.ids(memory.scoped(user_id="gone").scope)
+    ids = memory.engine.store.ids(View(scope=memory.scoped(user_id="gone").scope))
     for id_ in ids[:5]:
         memory.delete(id_, erase=True)
         with pytest.raises(NotFound):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from memplug import Memory
 from memplug.exceptions import (
     ConfigError,
     FetchError,
@@ -574,3 +575,15 @@ def test_the_certificate_must_be_the_names(certificate: Path, serve: Callable[..
     assert wanted == ["picture.test", "other.test"]
     with pytest.raises(FetchError, match="certificate"):
         fetcher(LIMITS, "picture.test", resolver=names).fetch(f"https://picture.test:{server.port}/")
+
+
+def test_a_server_can_turn_fetching_off(tmp_path: Path, serve: Callable[..., Server]) -> None:
+    """Then no URL of an input is fetched, also none of an allowed host; other parts of the input are stored."""
+    server = serve(answer())
+    with Memory(tmp_path, embedder="hashing:64", fetch_urls=False, allow_hosts=["127.0.0.1"]) as memory:
+        part = {"type": "image_url", "image_url": {"url": f"http://127.0.0.1:{server.port}/x.png"}}
+        message = {"role": "user", "content": [{"type": "text", "text": "look"}, part]}
+        outcomes = memory.add(message, user_id="u").outcomes
+    assert [one.event for one in outcomes] == ["added", "rejected"]
+    assert isinstance(outcomes[1].error, UnsafeInput)
+    assert "not fetched here" in str(outcomes[1].error)

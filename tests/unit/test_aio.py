@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VERBS = {
-    "add", "delete", "delete_all", "get", "get_all", "history", "media", "open_media", "restore", "search", "update",
+    "add", "delete", "delete_all", "get", "get_all", "history", "media", "open_media", "restore", "search",
+    "skill", "update", "feedback", "undo",
 }  # fmt: skip
 
 
 def test_every_verb_is_there() -> None:
     """Each verb of `Memory` has its face in the async and scoped classes, with the same words."""
     public = {name for name, _ in inspect.getmembers(Memory, inspect.isfunction) if not name.startswith("_")}
-    assert public - VERBS == {"close", "doctor", "export", "import_", "maintain", "scoped", "status", "wait"}
+    assert public - VERBS == {"close", "doctor", "export", "import_", "maintain", "scoped", "status", "wait", "work"}
     for face in (AsyncMemory, AsyncScopedMemory, ScopedMemory):
         for name in VERBS:
             assert inspect.signature(getattr(face, name)) == inspect.signature(getattr(Memory, name))

@@ -168,54 +168,6 @@ class TestDescribers:
             assert (item.status, item.text, item.error) == ("ready", "my logo\na red square", None)
 
 
-class TestTasks:
-    """What is left to do after `add` has returned."""
-
-    def test_described_afterwards(self) -> None:
-        """With `wait=False` a picture is there at once, and has its words when the task has ended."""
-        with opened(Describer("a red square")) as memory:
-            result = memory.add([{"role": "user", "content": "look"}, png()], user_id="u", wait=False)
-            assert [outcome.event for outcome in result.outcomes] == ["added", "pending"]
-            assert memory.media(result.ids[1]) == png()
-            assert result.task_id is not None
-            status = memory.wait(result.task_id, timeout=30)
-            assert (status.state, status.done, status.total) == ("completed", 1, 1)
-            item = memory.get(result.ids[1])
-            assert (item.status, item.text, item.version) == ("ready", "a red square", 2)
-            assert memory.search("red square", user_id="u")[0].id == item.id
-
-    def test_failure_is_told(self, caplog: pytest.LogCaptureFixture) -> None:
-        """A describer that fails leaves the picture with the reason, and a guard that refuses fails the task."""
-        caplog.set_level(logging.CRITICAL)
-        with opened(Describer(RuntimeError("no model"), "forbidden"), Guard()) as memory:
-            first = memory.add(png("red"), user_id="u", wait=False)
-            assert memory.wait(first.task_id or "", timeout=30).state == "completed"
-            assert memory.get(first.ids[0]).status == "failed"
-            second = memory.add(png("blue"), user_id="u", wait=False)
-            status = memory.wait(second.task_id or "", timeout=30)
-            assert (status.state, status.outcomes) == ("failed", ())
-            assert "before_add" in (status.error or "")
-            assert memory.get(second.ids[0]).status == "pending"
-
-    def test_nothing_to_do_is_no_task(self, memory: Memory) -> None:
-        """Where no describer has anything to say, all is done at once."""
-        result = memory.add(png(), user_id="u", wait=False)
-        assert (result.outcomes[0].event, result.task_id) == ("added", None)
-        with pytest.raises(NotFound):
-            memory.status("no such task")
-
-    def test_a_memory_that_is_gone_meanwhile(self) -> None:
-        """A picture that is deleted before its words come stays deleted."""
-        with opened(Describer("late words")) as memory:
-            block = threading.Event()
-            memory.engine.tasks.submit([lambda: block.wait(30)])  # type: ignore[list-item, return-value] # any step
-            result = memory.add(png(), user_id="u", wait=False)
-            memory.delete(result.ids[0])
-            block.set()
-            assert memory.wait(result.task_id or "", timeout=30).state == "failed"
-            assert not memory.get_all(user_id="u")
-
-
 class TestOtherWriters:
     """Others may write the same at the same time."""
 

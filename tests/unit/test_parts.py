@@ -224,12 +224,6 @@ def test_memos_tool_messages() -> None:
 @pytest.mark.parametrize(
     ("block", "kind"),
     [
-        ({"type": "file", "file": {"file_data": "https://example.com/a.pdf"}}, "document"),
-        ({"type": "pdf_url", "pdf_url": {"url": "https://example.com/a.pdf"}}, "document"),
-        ({"type": "mdx_url", "mdx_url": {"url": "aGk="}}, "document"),
-        ({"type": "text-plain", "text": "long", "mime_type": "text/plain"}, "document"),
-        ({"type": "document", "content": "https://example.com/a.pdf"}, "document"),
-        ({"type": "skill", "name": "return_process.md", "content": "data:text/markdown;base64,aGk="}, "skill"),
         ({"type": "tool_use", "id": "1", "name": "f", "input": {}}, "tool_call"),
         ({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}, "audio"),
         ({"type": "video_url", "video_url": {"url": "https://example.com/a.mp4"}}, "video"),
@@ -244,7 +238,10 @@ def test_forms_for_plugins_are_handed_on_whole(block: dict[str, Any], kind: str)
 
 def test_the_callers_kind_wins_where_the_form_leaves_it_open() -> None:
     """A kind of the call's own goes to texts, sources and files, not to pictures and tool calls."""
-    said = [part.kind for part in parts([{"type": "file"}, "a", PNG, {"type": "tool_use"}], kind="skill")]
+    said = [
+        part.kind
+        for part in parts([{"type": "file", "url": "https://a.b/c"}, "a", PNG, {"type": "tool_use"}], kind="skill")
+    ]
     assert said == ["skill", "skill", "skill", "tool_call"]
     assert part(PNG_URL, kind="feedback").kind == "image"
 
@@ -557,7 +554,7 @@ def test_bare_base64_in_a_url_says_what_is_missing() -> None:
 
 def test_a_part_without_bytes_is_left_as_it_is() -> None:
     """Texts and parts for plugins pass through loading unchanged."""
-    for one in (part("x"), part({"type": "file"})):
+    for one in (part("x"), part({"type": "hologram"})):
         assert load(one, LIMITS, Fetcher(LIMITS)) is one
 
 

@@ -222,7 +222,7 @@ def test_the_builtins_come_through_the_same_hooks() -> None:
     found = manager()
     names = [info.name for info in found.plugins()]
     assert names[:4] == ["memplug.inputs", "memplug.backends", "memplug.embedders", "memplug.rankers"]
-    assert own_input_types()[:2] == ["text", "image"]
+    assert own_input_types()[:3] == ["tool_call", "text", "image"]
     assert found.rankers()
     assert found.embedder("hashing:64").dimension == 64
     assert found.backend("lancedb") is found.backend("s3")

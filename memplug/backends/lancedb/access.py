@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from memplug.exceptions import ConfigError
+from memplug.exceptions import ConfigError, MissingExtra
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,7 +85,7 @@ class Access:
     def hidden(self, text: str) -> str:
         """A text of an error, without anything that an option holds."""
         for value in sorted(self.storage_options.values(), key=len, reverse=True):
-            if len(value) >= _SHORTEST_SECRET and "://" not in value:
+            if is_secret(value):
                 text = text.replace(value, "…")
         return text
 
@@ -96,15 +96,13 @@ class Access:
             large: Whether it is for objects that take long to transfer.
 
         Raises:
-            ConfigError: obstore is not installed, or an option has a value that it cannot use.
+            MissingExtra: obstore is not installed.
+            ConfigError: An option has a value that it cannot use.
         """
-        try:
-            from obstore.exceptions import BaseError
-            from obstore.store import from_url
-        except ModuleNotFoundError as error:
-            raise ConfigError(
-                "a store in an object store needs the package obstore", hint="pip install 'memplug[object-storage]'"
-            ) from error
+        check_installed()
+        from obstore.exceptions import BaseError
+        from obstore.store import from_url
+
         client, config = self._divided()
         for name in _CLIENT:  # what is passed replaces what obstore would find in the environment
             if (value := os.environ.get(f"AWS_{name.upper()}")) and self.url.startswith("s3:"):
@@ -130,6 +128,26 @@ class Access:
             elif _is_known(self.url, plain):
                 config[plain] = value
         return client, config
+
+
+def check_installed() -> None:
+    """Makes sure of what the modules that talk to an object store import.
+
+    Raises:
+        MissingExtra: obstore is not installed.
+    """
+    try:
+        import obstore.exceptions
+        import obstore.store  # noqa: F401 - only whether it is there
+    except ModuleNotFoundError as error:
+        raise MissingExtra(
+            "a store in an object store needs the package obstore", hint="pip install 'memplug[object-storage]'"
+        ) from error
+
+
+def is_secret(value: str) -> bool:
+    """Whether a value may be a secret that can be told from the text around it."""
+    return len(value) >= _SHORTEST_SECRET and "://" not in value
 
 
 def _is_known(url: str, name: str) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from memplug.backends.batch import checked_vector
 from memplug.backends.lancedb import health, reads, removal, upkeep
 from memplug.backends.lancedb.maintenance import maintain, tidy
+from memplug.backends.lancedb.place import is_cloud
 from memplug.backends.lancedb.rebuild import rebuild
 from memplug.backends.lancedb.session import Session
 from memplug.backends.lancedb.writes import Committer
@@ -42,7 +43,9 @@ class LanceBackend:
     def __init__(self, request: BackendRequest) -> None:
         self._session = Session(request)
         self.profile = self._session.profile
-        self.capabilities = Capabilities(maintenance=True, several_processes=True, examination=True)
+        # A service compacts its tables, and takes the bytes of those that were removed off its disks, by itself.
+        own = not is_cloud(request.location)
+        self.capabilities = Capabilities(erasure=own, maintenance=own, several_processes=True, examination=True)
         if not request.read_only:
             tidy(self._session)
         self._keeper = upkeep.Keeper(self._session)
@@ -68,7 +71,7 @@ class LanceBackend:
 
     def latest(self, ids: Sequence[str]) -> dict[str, Record]:
         """See `Backend.latest`."""
-        return self._open().read(lambda catalog: reads.latest(catalog, ids))
+        return self._open().looked_up(lambda catalog, *, whole: reads.latest(catalog, ids, whole=whole))
 
     def versions(self, id_: str) -> list[Record]:
         """See `Backend.versions`."""

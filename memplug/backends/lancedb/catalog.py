@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from memplug.backends.lancedb.cache import ScopeCache
 from memplug.backends.lancedb.columns import schema
+from memplug.backends.lancedb.known import Known
 from memplug.backends.lancedb.loop import run
-from memplug.backends.lancedb.overlay import Overlay
 from memplug.backends.lancedb.steady import steadily
 from memplug.backends.lancedb.trouble import lance_errors
 
@@ -18,9 +18,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from memplug.backends.lancedb.folder import Pointer
+    from memplug.backends.lancedb.overlay import Overlay
     from memplug.backends.lancedb.place import Place
+    from memplug.backends.lancedb.recent import Recent
     from memplug.backends.lancedb.tier import Tier
 
+#: The roles of the tables; `recent` may be none.
+LARGE = ("memories", "history")
 #: Rows copied at a time when a table is rewritten.
 COPY_ROWS = 5_000
 
@@ -34,20 +38,25 @@ class Catalog:
         recent: Single adds, updates and deletions, until they are moved on.
         memories: The highest version of each id that was moved on; of a deleted one, the deletion.
         history: Older versions, with ``valid_to``.
-        overlay: ``recent`` in memory.
         cache: Scopes of ``memories`` that were asked lately, in memory.
+        known: What ids ``memories`` may hold, in memory.
     """
 
     pointer: Pointer
-    recent: Tier
+    recent: Recent
     memories: Tier
     history: Tier
-    overlay: Overlay
     cache: ScopeCache
+    known: Known
+
+    @property
+    def overlay(self) -> Overlay:
+        """``recent`` in memory."""
+        return self.recent.overlay
 
     def tier(self, role: str) -> Tier:
-        """A table by its role."""
-        return {"recent": self.recent, "memories": self.memories, "history": self.history}[role]
+        """A large table by its role."""
+        return {"memories": self.memories, "history": self.history}[role]
 
 
 class Library:
@@ -71,8 +80,10 @@ class Library:
 
     def catalog(self, pointer: Pointer) -> Catalog:
         """Opens the tables that a pointer names."""
-        tiers = {role: self.open(name) for role, name in pointer.tables.items()}
-        return Catalog(pointer=pointer, overlay=Overlay(tiers["recent"]), cache=ScopeCache(tiers["memories"]), **tiers)
+        recent = self.folder.recent(pointer.tables["recent"], self, pointer.profile.dimension)
+        memories, history = (self.open(pointer.tables[role]) for role in LARGE)
+        cache, known = ScopeCache(memories), Known(memories)
+        return Catalog(pointer=pointer, recent=recent, memories=memories, history=history, cache=cache, known=known)
 
     def make(self, name: str, dimension: int) -> Tier:
         """Makes an empty table without indexes; one of that name, left by a process that was killed, is replaced."""
@@ -81,20 +92,23 @@ class Library:
             table = steadily(lambda: run(self._connection.create_table(name, schema=schema(dimension))))
         return self.folder.tier(table, durable=self.durable)
 
-    def fill(self, tier: Tier, batches: Iterable[pa.Table], *, indexed: bool) -> None:
+    def make_recent(self, name: str, dimension: int) -> Recent:
+        """Makes what is to keep single commits, empty."""
+        return self.folder.recent(name, self, dimension, fresh=True)
+
+    def fill(self, tier: Tier, batches: Iterable[pa.Table]) -> None:
         """Fills a table that nobody uses yet, and makes it ready for use."""
         for rows in batches:
             if rows.num_rows:
                 tier.add(rows)
-        if indexed:
-            tier.index()
+        tier.index()
         tier.compact(alone=True)
         tier.sync()
 
     def found(self, pointer: Pointer) -> None:
         """Makes the tables of a new store."""
-        for role, name in pointer.tables.items():
-            tier = self.make(name, pointer.profile.dimension)
-            if role != "recent":
-                tier.index()
+        self.make_recent(pointer.tables["recent"], pointer.profile.dimension).finish()
+        for role in LARGE:
+            tier = self.make(pointer.tables[role], pointer.profile.dimension)
+            tier.index()
             tier.sync()

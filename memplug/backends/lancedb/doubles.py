@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from memplug.backends.lancedb.catalog import COPY_ROWS
+from memplug.backends.lancedb.catalog import COPY_ROWS, LARGE
 from memplug.backends.lancedb.columns import READ
-from memplug.backends.lancedb.folder import TABLES
+from memplug.backends.lancedb.removal import rewritten_recent
 from memplug.backends.lancedb.rows import decoded, encoded
 from memplug.backends.lancedb.where import among
 from memplug.backends.shelf import closed
@@ -43,9 +43,11 @@ def remove_doubles(session: Session) -> None:
                 lower = _lower(catalog.memories, twice[start : start + _CHUNK])
                 catalog.history.merge("row_id", encoded(lower, session.profile.dimension))
             catalog.history.sync()
-        wrong = [role for role in TABLES if doubles(role, catalog.tier(role))]
-        if wrong:
-            session.replace({role: _written(session, role) for role in wrong})
+        fresh = {role: _written(session, role) for role in LARGE if doubles(role, catalog.tier(role))}
+        if catalog.recent.doubles():
+            fresh["recent"] = rewritten_recent(session)
+        if fresh:
+            session.replace(fresh)
 
 
 def _lower(tier: Tier, ids: list[str]) -> list[Record]:
@@ -65,7 +67,7 @@ def _written(session: Session, role: str) -> str:
     catalog = session.catalog()
     name = catalog.pointer.successor(role)
     fresh = session.library.make(name, catalog.pointer.profile.dimension)
-    session.library.fill(fresh, _once(role, catalog.tier(role)), indexed=role != "recent")
+    session.library.fill(fresh, _once(role, catalog.tier(role)))
     return name
 
 

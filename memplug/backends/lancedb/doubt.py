@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from memplug.backends.lancedb.recent_table import RecentTable
     from memplug.backends.lancedb.remote_tier import RemoteTier
     from memplug.backends.lancedb.session import Session
     from memplug.backends.lancedb.tier import Tier
@@ -42,7 +43,7 @@ def settle(session: Session, rows: pa.Table) -> None:
     written = {row_id(record): record for record in decoded(rows)}
     ours: list[tuple[Tier, list[int]]] = []
     beaten = False
-    for tier in (catalog.recent, catalog.memories, catalog.history):
+    for tier in (cast("RecentTable", catalog.recent).tier, catalog.memories, catalog.history):
         found = list(_found(tier, list(written)))
         ours.append((tier, [place for place, record in found if _same(record, written[row_id(record)])]))
         beaten |= len(ours[-1][1]) < len(found)

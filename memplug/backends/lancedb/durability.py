@@ -20,6 +20,11 @@ def sync_folder(path: Path) -> None:
         _sync(path, os.O_RDONLY)
 
 
+def sync_data(handle: int) -> None:
+    """Asks the same for what was written to an open file, but for its times."""
+    getattr(os, "fdatasync", os.fsync)(handle)
+
+
 def _sync(path: Path, flags: int) -> None:
     handle = os.open(path, flags)
     try:

@@ -5,7 +5,7 @@ Four steps, each of which can be repeated, and between any two of which the proc
 1. older versions go to `history`, each with the moment that ended it (merged by ``row_id``);
 2. the highest version of each id goes to `memories` (merged by ``id``);
 3. both are synced, where the store is durable;
-4. the rows leave `recent`.
+4. the rows leave `recent` (`recent.Recent.clear`).
 
 Until step 4 `recent` still hides what the first two wrote; after it nothing has to be hidden.
 """
@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memplug.backends.lancedb.columns import READ
-from memplug.backends.lancedb.rows import decoded, encoded, row_id
+from memplug.backends.lancedb.rows import decoded, encoded
 from memplug.backends.lancedb.where import among
 from memplug.backends.shelf import closed, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from memplug.backends.lancedb.recent import Taken
     from memplug.backends.lancedb.session import Session
     from memplug.backends.lancedb.tier import Tier
     from memplug.values.item import Record
@@ -37,63 +38,62 @@ class Fold:
 
     Args:
         session: The open store.
-        moved: The rows of `recent` that it is about, by row id.
+        taken: The rows of `recent` that it is about.
         newest: The highest version of each of their ids.
         older: The versions below, with ``valid_to``.
     """
 
     session: Session
-    moved: list[str]
+    taken: Taken
     newest: list[Record]
     older: list[Record]
 
     @classmethod
-    def of(cls, session: Session) -> Fold:
-        """Looks at what lies in `recent` now."""
+    def of(cls, session: Session, patience: float | None = None) -> Fold:
+        """Looks at what lies in `recent` now; waits so many seconds for writers (`Lock.held`)."""
         catalog = session.catalog()
-        rows = catalog.overlay.everything()
+        taken = catalog.recent.take(session, patience)
         chains: dict[str, dict[int, Record]] = {}
-        for record in rows:
+        for record in taken.records:
             chains.setdefault(record.id, {})[record.version] = record
         changed = [id_ for id_, chain in chains.items() if max(chain) > 1]
         _add(chains, _found(catalog.memories, changed))
         _add(chains, _found(catalog.history, _turned_back(chains)))
         newest, older = _split(chains.values())
-        return cls(session=session, moved=[row_id(record) for record in rows], newest=newest, older=older)
+        return cls(session=session, taken=taken, newest=newest, older=older)
 
     def archive(self) -> None:
         """Step 1."""
-        self._merge(self.session.catalog().history, "row_id", self.older)
+        for some in _chunks(self.older):
+            self._merge(self.session.catalog().history, "row_id", some)
 
     def settle(self) -> None:
         """Steps 2 and 3."""
         catalog = self.session.catalog()
-        self._merge(catalog.memories, "id", self.newest)
+        for some in _chunks(self.newest):
+            with catalog.known.growing([record.id for record in some]):
+                self._merge(catalog.memories, "id", some)
         catalog.history.sync()
         catalog.memories.sync()
 
     def clear(self, patience: float | None = None) -> None:
-        """Step 4, and the files of `recent` become few again; waits so many seconds for writers (`StoreLock.held`)."""
-        with self.session.writing.held(patience):
-            self.session.upkeep.check()
-            catalog = self.session.catalog()
-            for start in range(0, len(self.moved), _CHUNK):
-                catalog.recent.delete(among("row_id", self.moved[start : start + _CHUNK]))
-            catalog.overlay.removed(self.moved)
-            catalog.recent.compact(alone=True)
-            catalog.recent.sync()
+        """Step 4; waits so many seconds for writers, where it has to (`Lock.held`)."""
+        self.session.catalog().recent.clear(self.session, self.taken, patience)
 
     def run(self) -> None:
         """All steps."""
-        if self.moved:
+        if self.taken.records:
             self.archive()
             self.settle()
             self.clear()
 
     def _merge(self, tier: Tier, column: str, records: list[Record]) -> None:
-        for start in range(0, len(records), _CHUNK):
-            self.session.upkeep.check()
-            tier.merge(column, encoded(records[start : start + _CHUNK], self.session.profile.dimension))
+        self.session.upkeep.check()
+        tier.merge(column, encoded(records, self.session.profile.dimension))
+
+
+def _chunks(records: list[Record]) -> Iterator[list[Record]]:
+    return (records[start : start + _CHUNK] for start in range(0, len(records), _CHUNK))
 
 
 def _found(tier: Tier, ids: list[str]) -> Iterator[Record]:

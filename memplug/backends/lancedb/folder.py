@@ -1,7 +1,7 @@
 """The store's folder: what lies where, and the small file that says which tables are the current ones.
 
     store.json            profile and the names of the current tables; replaced in one step, never edited
-    tables/recent-1.lance, tables/memories-1.lance, tables/history-1.lance
+    tables/recent-1.journal, tables/memories-1.lance, tables/history-1.lance
     media/ab/<sha256>
     .write.lock           held for moments: a commit, the last step of a move
     .upkeep.lock          held while a process maintains, erases or rebuilds
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memplug.backends.lancedb.durability import sync_file, sync_folder
+from memplug.backends.lancedb.journal import Journal
 from memplug.backends.lancedb.locks import StoreLock
 from memplug.backends.lancedb.loop import connect
 from memplug.backends.lancedb.media import MediaFolder
@@ -34,11 +35,12 @@ from memplug.plugins.protocols import StoreProfile
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from memplug.backends.lancedb.catalog import Catalog
+    from memplug.backends.lancedb.catalog import Catalog, Library
 
 TABLES = ("recent", "memories", "history")
 #: The file that names the current tables, and the one that names those of a rebuild that is not finished.
 POINTER, REBUILD = "store.json", "rebuild.json"
+_TABLE, _JOURNAL = ".lance", ".journal"
 #: What a table is called while it is being removed.
 _GONE = ".gone"
 _REMOTE = re.compile(r"^([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
@@ -143,13 +145,13 @@ class Folder:
         return self.root / POINTER
 
     def table(self, name: str) -> Path:
-        """The folder of one table."""
-        return self.tables / f"{name}.lance"
+        """The folder of one table, or of a journal."""
+        return self.tables / f"{name}{_JOURNAL if name.startswith('recent-') else _TABLE}"
 
     def stamp(self) -> tuple[int, int] | None:
         """See `Place.stamp`; one system call."""
         try:
-            found = os.stat(self.pointer_file)  # noqa: PTH116 - the hot path of every read
+            found = os.stat(os.path.join(self.root, POINTER))  # noqa: PTH116, PTH118 - the hot path of every read
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -229,9 +231,24 @@ class Folder:
         """See `Place.tier`."""
         return Tier(table, self.table(table.name), durable=durable)
 
-    def commits(self, name: str) -> int:
-        """See `Place.commits`: each one leaves a version."""
-        return len(os.listdir(self.table(name) / "_versions"))  # noqa: PTH208 - only how many
+    def recent(self, name: str, library: Library, dimension: int, *, fresh: bool = False) -> Journal:
+        """See `Place.recent`.
+
+        Raises:
+            ConfigError: It is a table, as nothing but an unreleased memplug made it here.
+        """
+        path = self.table(name)
+        if not fresh and not path.exists() and path.with_suffix(_TABLE).exists():
+            raise ConfigError(
+                f"the store at {str(self.root)!r} was made by an unreleased memplug",
+                hint="export it with that one, and import the archive into a new store",
+            )
+        journal = Journal(path, dimension, durable=library.durable)
+        if fresh:
+            self.remove_table(name)
+            journal.make()
+        journal.refresh()
+        return journal
 
     @property
     def note(self) -> Path:

@@ -61,7 +61,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def open_lancedb(request: BackendRequest) -> Backend:
-    """Opens a store in a folder (a path, ``~/…`` or ``lancedb:///path``) or an object store (``s3://bucket/prefix``).
+    """Opens a store in a folder (a path, ``~/…``, ``lancedb:///path``), an object store (``s3://…``) or at ``db://name``.
 
     Raises:
         NoStore: There is no store and none may be made.

@@ -49,7 +49,7 @@ def _repair(session: Session) -> None:
 def _findings(session: Session) -> list[Finding]:
     catalog = session.catalog()
     large = {"memories": catalog.memories, "history": catalog.history}
-    tiers = {"recent": catalog.recent, **large}
+    twice = {role: doubles(role, tier) for role, tier in large.items()} | {"recent": catalog.recent.doubles()}
     return [
         Finding(
             name="indexes are there",
@@ -63,8 +63,14 @@ def _findings(session: Session) -> list[Finding]:
         ),
         Finding(
             name="one row per version",
-            wrong=tuple(f"{role}: {row}" for role, tier in tiers.items() for row in doubles(role, tier)),
+            wrong=tuple(f"{role}: {row}" for role, rows in twice.items() for row in rows),
             meaning="written twice; reads show one of them",
+        ),
+        Finding(
+            name="no damaged commits",
+            wrong=tuple(catalog.recent.damage()),
+            meaning="all that can be read of these files is in the store; remove those that are set aside (.torn) once "
+            "you need no more of them",
         ),
         Finding(
             name="no half-made tables",

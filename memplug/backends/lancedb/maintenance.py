@@ -51,20 +51,19 @@ def tidy(session: Session) -> None:
 def compact_recent(session: Session, *, patience: float | None = None) -> None:
     """Makes the files of `recent` few. Commits wait for it: some ten milliseconds."""
     with session.writing.held(patience):
-        recent = session.catalog().recent
-        recent.compact(alone=True)
-        recent.sync()
+        session.catalog().recent.compact()
 
 
 def extend_indexes(session: Session, *, all_rows: bool = False) -> None:
     """Makes the large tables' files few and their indexes whole, where that is due or asked for."""
     catalog = session.catalog()
-    for tier in (catalog.memories, catalog.history):
-        if all_rows or _scattered(tier):
-            tier.compact(alone=False)
-        elif due := _trailing(tier):
-            tier.index(due)
-        tier.sync()
+    with catalog.known.carried():
+        for tier in (catalog.memories, catalog.history):
+            if all_rows or _scattered(tier):
+                tier.compact(alone=False)
+            elif due := _trailing(tier):
+                tier.index(due)
+            tier.sync()
 
 
 def _scattered(tier: Tier) -> bool:
@@ -118,6 +117,8 @@ def _sweep(session: Session) -> None:
 def _compact_all(session: Session) -> None:
     with session.writing.held():
         catalog = session.catalog()
-        for tier in (catalog.recent, catalog.memories, catalog.history):
-            tier.compact(alone=True)
-            tier.sync()
+        catalog.recent.compact()
+        with catalog.known.carried():
+            for tier in (catalog.memories, catalog.history):
+                tier.compact(alone=True)
+                tier.sync()

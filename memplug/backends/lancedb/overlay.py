@@ -1,4 +1,4 @@
-"""The rows of `recent`, held in memory and in step with the table, whoever writes to it."""
+"""The rows of `recent`, held in memory and in step with what keeps them, whoever writes to it."""
 
 from __future__ import annotations
 
@@ -6,21 +6,15 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from memplug.backends.lancedb.columns import READ
-from memplug.backends.lancedb.rows import decoded, row_id
-from memplug.backends.lancedb.where import among
+from memplug.backends.lancedb.rows import row_id
 from memplug.backends.shelf import Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
-    from memplug.backends.lancedb.tier import Tier
     from memplug.values.filters import Filter
     from memplug.values.item import Record
-
-#: Most row ids of one query.
-_CHUNK = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,69 +33,48 @@ class Layer:
 
 
 class Overlay:
-    """The table `recent` in memory.
+    """The rows of `recent` in memory. Safe to use from several threads.
 
     Args:
-        tier: The table.
+        refresh: Has what others committed taken in; called at the beginning of each read.
     """
 
-    def __init__(self, tier: Tier) -> None:
-        self._tier = tier
+    def __init__(self, refresh: Callable[[], None]) -> None:
+        self.refresh = refresh
         self._shelf = Shelf()
         self._rows: dict[str, tuple[str, int]] = {}
-        self._version = -1
         self._lock = threading.RLock()
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def refresh(self, *, certain: bool = False) -> None:
-        """Takes in what was committed since the last time; only rows that are new are read.
-
-        Args:
-            certain: See `Tier.version`; what is written next depends on it.
-        """
-        version = self._tier.version(certain=certain)
+    def rows(self) -> set[str]:
+        """The row ids that are held."""
         with self._lock:
-            if version <= self._version:
-                return
-            present = set(self._tier.scan(None, ["row_id"]).column("row_id").to_pylist())
-            self._forget(self._rows.keys() - present)
-            self._learn(sorted(present - self._rows.keys()))
-            self._version = version
+            return set(self._rows)
 
-    def _learn(self, rows: Sequence[str]) -> None:
-        if not self._rows:
-            self._take(decoded(self._tier.scan(None, [*READ, "vector"])))
-            return
-        for start in range(0, len(rows), _CHUNK):
-            expr = among("row_id", rows[start : start + _CHUNK])
-            self._take(decoded(self._tier.scan(expr, [*READ, "vector"])))
+    def take(self, records: Iterable[Record]) -> None:
+        """Takes records in, all at once; one that is here already is passed over."""
+        with self._lock:
+            for record in records:
+                self._shelf.put([record])
+                self._rows[row_id(record)] = (record.id, record.version)
 
-    def _take(self, records: Iterable[Record]) -> None:
-        for record in records:
-            self._rows[row_id(record)] = (record.id, record.version)
-            self._shelf.put([record])
+    def change(self, rows: Iterable[str], records: Iterable[Record]) -> None:
+        """Lets go of rows and takes records in, all at once."""
+        with self._lock:
+            self.forget(rows)
+            self.take(records)
 
-    def _forget(self, rows: Iterable[str]) -> None:
+    def forget(self, rows: Iterable[str]) -> None:
+        """Lets go of rows, all at once; one that is not here is passed over."""
         gone: dict[str, list[int]] = {}
-        for row in list(rows):
-            id_, version = self._rows.pop(row)
-            gone.setdefault(id_, []).append(version)
-        for id_, versions in gone.items():
-            self._shelf.drop(id_, versions)
-
-    def added(self, records: Sequence[Record], version: int) -> None:
-        """Takes in what this process just committed as ``version``, without reading it back."""
         with self._lock:
-            self._take(records)
-            # Another version in between means that somebody compacted: the next refresh looks.
-            self._version = version if version == self._version + 1 else self._version
-
-    def removed(self, rows: Iterable[str]) -> None:
-        """Lets go of rows that this process just deleted."""
-        with self._lock:
-            self._forget([row for row in rows if row in self._rows])
+            for row in rows:
+                if (held := self._rows.pop(row, None)) is not None:
+                    gone.setdefault(held[0], []).append(held[1])
+            for id_, versions in gone.items():
+                self._shelf.drop(id_, versions)
 
     def layer(self, where: Filter, as_of: datetime | None) -> Layer:
         """What `recent` says to a read, at this moment."""
@@ -114,9 +87,12 @@ class Overlay:
                 starts=lambda id_: starts.get(id_, ()),
             )
 
-    def tops(self) -> dict[str, int]:
-        """The highest version of each id in `recent`, as of the last refresh."""
-        return self._shelf.tops
+    def tops(self, ids: Iterable[str]) -> dict[str, int]:
+        """The highest version in `recent` of each of the ids that it has."""
+        self.refresh()
+        with self._lock:
+            tops = self._shelf.tops
+            return {id_: tops[id_] for id_ in ids if id_ in tops}
 
     def everything(self) -> list[Record]:
         """All versions in `recent`."""

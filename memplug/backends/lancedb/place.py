@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from memplug.backends.lancedb.folder import Folder, local_path
-from memplug.exceptions import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from memplug.backends.lancedb.catalog import Catalog
+    from memplug.backends.lancedb.catalog import Catalog, Library
     from memplug.backends.lancedb.folder import Pointer
+    from memplug.backends.lancedb.recent import Recent
     from memplug.backends.lancedb.tier import Tier
     from memplug.plugins.protocols import BackendRequest
 
@@ -161,8 +161,15 @@ class Place(Protocol):
         """A table that was opened with that connection."""
         ...
 
-    def commits(self, name: str) -> int:
-        """How many versions of a table are kept."""
+    def recent(self, name: str, library: Library, dimension: int, *, fresh: bool = False) -> Recent:
+        """What keeps single commits, opened, or made anew in the place of what a killed process left.
+
+        Args:
+            name: Its name, as that of a table.
+            library: What opens and makes tables here.
+            dimension: Length of a vector.
+            fresh: Whether it is made.
+        """
         ...
 
     def promised(self) -> list[str]:
@@ -191,21 +198,32 @@ def place_of(request: BackendRequest) -> Place:
 
     Raises:
         ConfigError: The location or its options cannot be used.
+        MissingExtra: It is in an object store, or needs one, and what reaches these is not installed.
     """
-    if request.location.lower().startswith("db://"):
-        raise ConfigError(
-            "a store cannot be kept at db:// (LanceDB Cloud or Enterprise): it has no place for originals, no lock "
-            "between writers, and no way to prove an erasure",
-            hint="give the bucket itself: s3://bucket/prefix, gs:// or az://",
-        )
     if not is_remote(request.location):
         return Folder(local_path(request.location))
-    from memplug.backends.lancedb.access import Access
+    from memplug.backends.lancedb.access import Access, check_installed
+
+    check_installed()  # before what imports it
+    if is_cloud(request.location):
+        from memplug.backends.lancedb.cloud import Cloud
+        from memplug.backends.lancedb.cloud_access import CloudAccess
+
+        return Cloud(CloudAccess.of(request))
     from memplug.backends.lancedb.prefix import Prefix
 
     return Prefix(Access.of(request))
 
 
 def is_remote(location: str) -> bool:
-    """Whether a location is in an object store."""
-    return location.partition("://")[0].lower() in OBJECT_STORES and "://" in location
+    """Whether a location is in no folder: in an object store, or at a service."""
+    return "://" in location and (_scheme(location) in OBJECT_STORES or is_cloud(location))
+
+
+def is_cloud(location: str) -> bool:
+    """Whether a location is at LanceDB Cloud or Enterprise, which maintains its tables by itself."""
+    return "://" in location and _scheme(location) == "db"
+
+
+def _scheme(location: str) -> str:
+    return location.partition("://")[0].lower()

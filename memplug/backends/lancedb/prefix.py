@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from memplug.backends.lancedb.folder import POINTER, REBUILD, Pointer, promised
@@ -20,6 +21,7 @@ from memplug.backends.lancedb.lease import Lease
 from memplug.backends.lancedb.loop import connect
 from memplug.backends.lancedb.media_objects import MediaObjects
 from memplug.backends.lancedb.objects import Objects
+from memplug.backends.lancedb.recent_table import RecentTable
 from memplug.backends.lancedb.remote_tier import RemoteTier
 from memplug.backends.lancedb.trouble import lance_errors
 from memplug.exceptions import BackendError, StoreBusy
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from memplug.backends.lancedb.access import Access
-    from memplug.backends.lancedb.catalog import Catalog
+    from memplug.backends.lancedb.catalog import Catalog, Library
     from memplug.backends.lancedb.objects import Stamp
 
 _SUFFIX = ".lance"
@@ -105,7 +107,7 @@ class Prefix:
     def catch_up(self, catalog: Catalog) -> None:
         """See `Place.catch_up`; in the order in which rows move, so that none is missed on its way."""
         for tier in (catalog.recent, catalog.memories, catalog.history):
-            cast("RemoteTier", tier).catch_up()
+            cast("RemoteTier | RecentTable", tier).catch_up()
 
     def gone(self) -> bool:
         """See `Place.gone`: there is no folder that would be made again, and the next read looks anyway."""
@@ -168,8 +170,13 @@ class Prefix:
         del durable
         return RemoteTier(table)
 
+    def recent(self, name: str, library: Library, dimension: int, *, fresh: bool = False) -> RecentTable:
+        """See `Place.recent`."""
+        tier = library.make(name, dimension) if fresh else library.open(name)
+        return RecentTable(tier, dimension, commits=partial(self.commits, name))
+
     def commits(self, name: str) -> int:
-        """See `Place.commits`."""
+        """How many versions of a table are kept."""
         return len(self._objects.names(f"tables/{name}{_SUFFIX}/_versions"))
 
     def promised(self) -> list[str]:

@@ -14,7 +14,7 @@ from lancedb.expr import col, lit
 
 from memplug.backends.lancedb.columns import KEYS, READ, micros
 from memplug.backends.lancedb.rows import decoded
-from memplug.backends.lancedb.where import among, both, native, storable
+from memplug.backends.lancedb.where import among, both, literal, native, storable
 from memplug.backends.shelf import best, chained, light, matching, nearest, newest_first
 from memplug.plugins.protocols import Match, Selection
 from memplug.values.filters import matches
@@ -96,10 +96,18 @@ class Question:
         return replace(record, item=replace(record.item, valid_to=end))
 
 
-def latest(catalog: Catalog, ids: Sequence[str]) -> dict[str, Record]:
-    """See `Backend.latest`."""
-    found = catalog.overlay.latest(ids)
-    missing = [id_ for id_ in dict.fromkeys(ids) if id_ not in found]
+def latest(catalog: Catalog, ids: Sequence[str], *, whole: bool) -> dict[str, Record] | None:
+    """See `Backend.latest`.
+
+    Args:
+        catalog: The tables.
+        ids: The ids.
+        whole: Whether the tables may be asked; else None where they have to be.
+    """
+    found = catalog.overlay.latest(ids) if ids else {}
+    missing = catalog.known.possible([id_ for id_ in dict.fromkeys(ids) if id_ not in found], bring=whole)
+    if missing and not whole:
+        return None
     for start in range(0, len(missing), _CHUNK):
         rows = catalog.memories.scan(among("id", missing[start : start + _CHUNK]), [*READ, "vector"])
         found |= {record.id: record for record in _distinct(decoded(rows))}
@@ -109,7 +117,9 @@ def latest(catalog: Catalog, ids: Sequence[str]) -> dict[str, Record]:
 def versions(catalog: Catalog, id_: str) -> list[Record]:
     """See `Backend.versions`."""
     found = {record.version: record for record in catalog.overlay.versions(id_)}
-    for tier in (catalog.memories, catalog.history):
+    # What has older versions in `history` is in `memories`, or still in `recent`.
+    there = catalog.known.possible([id_], bring=True)
+    for tier in (catalog.memories, catalog.history) if there else ():
         for record in decoded(tier.scan(among("id", [id_]), [*READ, "vector"])):
             found.setdefault(record.version, record)
     return chained(list(found.values()))
@@ -120,7 +130,8 @@ def select(catalog: Catalog, selection: Selection) -> list[Record]:
     question = Question.of(catalog, selection.where, selection.as_of)
     if (held := _held(catalog, selection)) is not None:
         kept = [held.records[place] for place in question.kept(held)]
-        return newest_first(_distinct([*map(light, question.layer.found), *kept]), selection.after, selection.limit)
+        page = newest_first(_distinct([*question.layer.found, *kept]), selection.after, selection.limit)
+        return [light(record) for record in page]
     behind = _behind(selection.after)
 
     def fetch(tier: Tier, expr: Any, limit: int) -> pa.Table:
@@ -264,7 +275,7 @@ def _columns(selection: Selection) -> list[str]:
 def _behind(after: tuple[datetime, str] | None) -> Any:
     if after is None:
         return None
-    when, id_ = lit(micros(after[0])), lit(_bound(after[1]))
+    when, id_ = lit(micros(after[0])), literal(_bound(after[1]))
     created = col("created_at")
     return (created < when) | ((created == when) & (col("id") < id_))
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
 from memplug.backends.batch import checked_conversion
-from memplug.backends.lancedb.catalog import COPY_ROWS
+from memplug.backends.lancedb.catalog import COPY_ROWS, LARGE
 from memplug.backends.lancedb.folder import REBUILD, TABLES
 from memplug.backends.lancedb.removal import tidy_up
-from memplug.backends.lancedb.rows import decoded, encoded
+from memplug.backends.lancedb.rows import decoded, encoded, row_id
 from memplug.backends.lancedb.trouble import Vanished
 from memplug.backends.lancedb.where import among
 from memplug.exceptions import StoreFull
@@ -24,7 +24,8 @@ from memplug.exceptions import StoreFull
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from memplug.backends.lancedb.catalog import Catalog
+    from memplug.backends.lancedb.catalog import Catalog, Library
+    from memplug.backends.lancedb.recent import Recent
     from memplug.backends.lancedb.session import Session
     from memplug.backends.lancedb.tier import Tier
     from memplug.plugins.protocols import StoreProfile
@@ -66,8 +67,8 @@ def _run(session: Session, work: _Work) -> None:
             break
     with session.writing.held():
         work.copy()
-        for role, tier in work.fresh.items():
-            session.library.fill(tier, (), indexed=role != "recent")
+        for copy in work.copies:
+            copy.finish()
         session.replace(work.names, work.profile)
         session.folder.drop(REBUILD)
 
@@ -88,61 +89,155 @@ class _Work:
         self.progress = progress
         self.catalog: Catalog = session.catalog()
         self.names = {role: self.catalog.pointer.successor(role) for role in TABLES}
-        self.fresh: dict[str, Tier] = self._resumed() or self._begun()
-        self.done: dict[str, set[str]] = {role: _row_ids(tier) for role, tier in self.fresh.items()}
+        # In the order in which rows move, so that one which moves meanwhile is converted at least once.
+        self.copies: list[_Copy] = self._resumed() or self._begun()
 
-    def _resumed(self) -> dict[str, Tier] | None:
-        """The tables that an interrupted run left, where it was about the same tables and profile."""
+    def _resumed(self) -> list[_Copy] | None:
+        """What an interrupted run left, where it was about the same tables and profile."""
+        library = self.session.library
         if self.session.folder.text(REBUILD) != self._label():
             return None
         try:
-            return {role: self.session.library.open(name) for role, name in self.names.items()}
+            recent = self.session.folder.recent(self.names["recent"], library, self.profile.dimension)
+            return self._copies(recent, {role: library.open(self.names[role]) for role in LARGE})
         except Vanished:
             return None
 
-    def _begun(self) -> dict[str, Tier]:
+    def _begun(self) -> list[_Copy]:
+        library, dimension = self.session.library, self.profile.dimension
         self.session.folder.drop(REBUILD)
-        tiers = {role: self.session.library.make(name, self.profile.dimension) for role, name in self.names.items()}
+        recent = library.make_recent(self.names["recent"], dimension)
+        copies = self._copies(recent, {role: library.make(self.names[role], dimension) for role in LARGE})
         # Last, so that a note never promises tables that are not there.
         self.session.folder.write(REBUILD, self._label())
-        return tiers
+        return copies
+
+    def _copies(self, recent: Recent, large: dict[str, Tier]) -> list[_Copy]:
+        library, dimension = self.session.library, self.profile.dimension
+        tables = [_TableCopy(library, dimension, self.catalog.tier(role), large[role]) for role in LARGE]
+        return [_RecentCopy(self.catalog.recent, recent), *tables]
 
     def _label(self) -> str:
         return json.dumps([asdict(self.profile), self.names])
 
     def copy(self) -> int:
         """Converts what is not converted yet, and returns how many rows that were."""
-        for role in TABLES:
-            self._drop_moved(role)
-        before = sum(map(len, self.done.values()))
-        total = sum(self.catalog.tier(role).count() for role in TABLES)
-        for role in TABLES:
-            for records in self._missing(role):
-                made = checked_conversion(records, self.convert(records), self.profile)
-                rows = encoded(made, self.profile.dimension)
-                self.fresh[role].add(rows)
-                self.done[role].update(rows.column("row_id").to_pylist())
+        for copy in self.copies:
+            copy.drop(copy.done - copy.there())
+        before = self._done()
+        total = sum(copy.count() for copy in self.copies)
+        for copy in self.copies:
+            for records in copy.missing():
+                copy.add(checked_conversion(records, self.convert(records), self.profile))
+                copy.done.update(map(row_id, records))
                 self._tell(total)
         self._tell(total)
-        return sum(map(len, self.done.values())) - before
+        return self._done() - before
 
-    def _drop_moved(self, role: str) -> None:
-        """Removes what has left its table since it was converted: moved on, or followed by a later version."""
-        gone = sorted(self.done[role] - _row_ids(self.catalog.tier(role)))
-        for start in range(0, len(gone), COPY_ROWS):
-            self.fresh[role].delete(among("row_id", gone[start : start + COPY_ROWS]))
-        self.done[role].difference_update(gone)
-
-    def _missing(self, role: str) -> Iterator[list[Record]]:
-        done = self.done[role]
-        for batch in self.catalog.tier(role).batches(None, COPY_ROWS):
-            mask = pa.array([row not in done for row in batch.column("row_id").to_pylist()], pa.bool_())
-            if records := decoded(pa.Table.from_batches([batch]).filter(mask)):
-                yield records
+    def _done(self) -> int:
+        return sum(len(copy.done) for copy in self.copies)
 
     def _tell(self, total: int) -> None:
         if self.progress is not None:
-            self.progress(sum(map(len, self.done.values())), total, "converting memories")
+            self.progress(self._done(), total, "converting memories")
+
+
+class _Copy(Protocol):
+    """What is converted, and what it is converted into.
+
+    Attributes:
+        done: The rows that were, by row id.
+    """
+
+    done: set[str]
+
+    def there(self) -> set[str]:
+        """The rows to convert."""
+        ...
+
+    def count(self) -> int:
+        """How many that are."""
+        ...
+
+    def missing(self) -> Iterator[list[Record]]:
+        """Those that are not done."""
+        ...
+
+    def add(self, records: list[Record]) -> None:
+        """Keeps converted ones."""
+        ...
+
+    def drop(self, gone: set[str]) -> None:
+        """Removes what has left since it was converted: moved on, or followed by a later version."""
+        ...
+
+    def finish(self) -> None:
+        """Makes the copy ready for use."""
+        ...
+
+
+class _TableCopy:
+    """See `_Copy`."""
+
+    def __init__(self, library: Library, dimension: int, source: Tier, copy: Tier) -> None:
+        self._library, self._dimension = library, dimension
+        self._source, self._copy = source, copy
+        self.done = _row_ids(copy)
+
+    def there(self) -> set[str]:
+        return _row_ids(self._source)
+
+    def count(self) -> int:
+        return self._source.count()
+
+    def missing(self) -> Iterator[list[Record]]:
+        for batch in self._source.batches(None, COPY_ROWS):
+            mask = pa.array([row not in self.done for row in batch.column("row_id").to_pylist()], pa.bool_())
+            if records := decoded(pa.Table.from_batches([batch]).filter(mask)):
+                yield records
+
+    def add(self, records: list[Record]) -> None:
+        self._copy.add(encoded(records, self._dimension))
+
+    def drop(self, gone: set[str]) -> None:
+        rows = sorted(gone)
+        for start in range(0, len(rows), COPY_ROWS):
+            self._copy.delete(among("row_id", rows[start : start + COPY_ROWS]))
+        self.done -= gone
+
+    def finish(self) -> None:
+        self._library.fill(self._copy, ())
+
+
+class _RecentCopy:
+    """See `_Copy`."""
+
+    def __init__(self, source: Recent, copy: Recent) -> None:
+        self._source, self._copy = source, copy
+        copy.overlay.refresh()
+        self.done = copy.overlay.rows()
+
+    def there(self) -> set[str]:
+        self._source.overlay.refresh()
+        return self._source.overlay.rows()
+
+    def count(self) -> int:
+        return len(self._source.overlay)
+
+    def missing(self) -> Iterator[list[Record]]:
+        records = [record for record in self._source.overlay.everything() if row_id(record) not in self.done]
+        return (records[start : start + COPY_ROWS] for start in range(0, len(records), COPY_ROWS))
+
+    def add(self, records: list[Record]) -> None:
+        self._copy.write(records)
+
+    def drop(self, gone: set[str]) -> None:
+        if gone:
+            self._copy.drop(gone)
+        self.done -= gone
+
+    def finish(self) -> None:
+        self._copy.finish()
 
 
 def _row_ids(tier: Tier) -> set[str]:

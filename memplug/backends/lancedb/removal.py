@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from lancedb.expr import col, lit
 
-from memplug.backends.lancedb.catalog import COPY_ROWS
+from memplug.backends.lancedb.catalog import COPY_ROWS, LARGE
 from memplug.backends.lancedb.columns import micros
 from memplug.backends.lancedb.folder import REBUILD
 from memplug.backends.lancedb.owed import owe, owed, settle
@@ -34,7 +34,7 @@ def erase(session: Session, ids: Sequence[str]) -> None:
 
     Their media stays for `release`, and is noted, so that `finish` removes it where nobody comes to call that.
 
-    `recent` is always written anew, since rows that left it may still lie in its files. The other tables are
+    `recent` is always written anew, since a commit that was cut off may still lie in its files. The other tables are
     where they hold a row of these ids, which `memories` does for every id that was ever moved there; there is
     no other way for their content to get into a file.
     """
@@ -54,10 +54,11 @@ def erase(session: Session, ids: Sequence[str]) -> None:
 
 def _rewrite(session: Session, wanted: list[str]) -> None:
     catalog = session.catalog()
-    roles = ["recent", *(role for role in ("memories", "history") if _is_due(session, catalog.tier(role), wanted))]
-    session.replace({role: _rewritten(session, catalog, role, wanted) for role in roles})
+    due = [role for role in LARGE if _is_due(session, catalog.tier(role), wanted)]
+    fresh = {role: _rewritten(session, catalog, role, wanted) for role in due}
+    session.replace(fresh | {"recent": rewritten_recent(session, without=wanted)})
     catalog = session.catalog()
-    for role in {"memories", "history"} - set(roles):
+    for role in set(LARGE) - set(due):
         # A writer that was killed may have left files that no version names.
         catalog.tier(role).compact(alone=True)
     if session.durable:
@@ -95,9 +96,9 @@ def remove_expired(session: Session, now: datetime) -> None:
     """Removes memories whose current version has expired, the upkeep lock being held. `recent` is not looked at."""
     with session.writing.held():
         catalog = session.catalog()
-        catalog.overlay.refresh(certain=True)
         expr = (col("expires_at") <= lit(micros(now))) & (col("deleted") == lit(False))  # noqa: FBT003
-        gone = set(catalog.memories.scan(expr, ["id"]).column("id").to_pylist()) - catalog.overlay.tops().keys()
+        gone = set(catalog.memories.scan(expr, ["id"]).column("id").to_pylist())
+        gone -= catalog.overlay.tops(gone).keys()
         if gone:
             erase(session, sorted(gone))
             finish(session)
@@ -105,8 +106,8 @@ def remove_expired(session: Session, now: datetime) -> None:
 
 def _digests(catalog: Catalog, ids: list[str]) -> set[str]:
     """What the versions of these ids name as original or thumbnail."""
-    found: set[str] = set()
-    for tier in (catalog.recent, catalog.memories, catalog.history):
+    found = {digest for id_ in ids for record in catalog.overlay.versions(id_) for digest in record.item.digests}
+    for tier in (catalog.memories, catalog.history):
         for start in range(0, len(ids), _CHUNK):
             rows = tier.scan(among("id", ids[start : start + _CHUNK]), _MEDIA)
             found.update(*(rows.column(name).to_pylist() for name in _MEDIA))
@@ -126,7 +127,17 @@ def _rewritten(session: Session, catalog: Catalog, role: str, ids: list[str]) ->
     """The name of a new table with everything but these ids."""
     name = catalog.pointer.successor(role)
     fresh = session.library.make(name, catalog.pointer.profile.dimension)
-    session.library.fill(fresh, _survivors(catalog.tier(role), set(ids)), indexed=role != "recent")
+    session.library.fill(fresh, _survivors(catalog.tier(role), set(ids)))
+    return name
+
+
+def rewritten_recent(session: Session, without: Iterable[str] = ()) -> str:
+    """The name of what is to keep single commits from now on: all that are there but those of some ids."""
+    catalog = session.catalog()
+    name, gone = catalog.pointer.successor("recent"), set(without)
+    fresh = session.library.make_recent(name, catalog.pointer.profile.dimension)
+    fresh.write([record for record in catalog.overlay.everything() if record.id not in gone])
+    fresh.finish()
     return name
 
 

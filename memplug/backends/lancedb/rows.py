@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import MISSING, asdict, fields
-from operator import attrgetter
+from operator import attrgetter, index
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +26,16 @@ _MOMENTS = (*TIMES, "valid_to")
 #: Texts of a record beside its item.
 _BESIDE = ("terms", "identity", "context")
 _OF_SOURCE = frozenset({"role", "speaker", "position"})
+#: Of a number beside its sign, in a column.
+_BITS = 63
+
+
+def _path(name: str) -> str:
+    """Where an item has what a column is named after."""
+    return f"source.{name}" if name in _OF_SOURCE else name
+
+
+_OF_TEXTS, _OF_NUMBERS = (attrgetter(*map(_path, names)) for names in (TEXTS, NUMBERS))
 
 
 def row_id(record: Record) -> str:
@@ -51,13 +61,38 @@ def encoded(records: Sequence[Record], dimension: int) -> pa.Table:
         raise MalformedInput(f"a memory cannot be stored: {error}") from error
 
 
+def packed(records: Sequence[Record]) -> list[bytes]:
+    """The records without their vectors, each as JSON; whatever `encoded` would refuse is refused.
+
+    Raises:
+        MalformedInput: A text is not valid Unicode, or the metadata is no JSON.
+    """
+    try:
+        for record in records:
+            _check(record)
+        return [_body(record).encode() for record in records]
+    except (UnicodeEncodeError, TypeError, ValueError, OverflowError) as error:
+        raise MalformedInput(f"a memory cannot be stored: {error}") from error
+
+
+def _check(record: Record) -> None:
+    """Makes sure of what is not looked at before it becomes a column."""
+    item, media = record.item, record.item.media
+    texts = [value or "" for value in _OF_TEXTS(item)]
+    named = (media.digest, media.thumbnail or "") if media is not None else ()
+    "".join((*texts, *item.tags, record.terms, *named)).encode()
+    numbers = [index(value) for value in _OF_NUMBERS(item) if value is not None]
+    if not isinstance(item.deleted, bool) or any(number.bit_length() > _BITS for number in numbers):
+        raise ValueError(f"a version of {numbers} or a deletion of {item.deleted!r} means nothing")
+
+
 def _columns(records: Sequence[Record]) -> dict[str, list[Any]]:
     """Everything but the vectors, column by column: row by row took three times as long."""
     items = [record.item for record in records]
     media = [item.media for item in items]
 
     def values(name: str) -> Iterable[Any]:
-        return map(attrgetter(f"source.{name}" if name in _OF_SOURCE else name), items)
+        return map(attrgetter(_path(name)), items)
 
     columns = {name: [value or "" for value in values(name)] for name in TEXTS}
     columns |= {name: [micros(value) for value in values(name)] for name in _MOMENTS}
@@ -140,7 +175,7 @@ def decoded(table: pa.Table) -> list[Record]:
     """The records of a table that has at least the columns `columns.READ`; without vectors where it has none."""
     bodies = table.column("body").to_pylist()
     vectors = _vectors_of(table.column("vector")) if "vector" in table.column_names else [None] * len(bodies)
-    return [_record(json.loads(body), vector) for body, vector in zip(bodies, vectors, strict=True)]
+    return [record_of(json.loads(body), vector) for body, vector in zip(bodies, vectors, strict=True)]
 
 
 def matrix(column: pa.ChunkedArray) -> NDArray[np.float32]:
@@ -162,7 +197,8 @@ def _vectors_of(column: pa.ChunkedArray) -> Iterable[Any]:
     return [row.copy() if held else None for row, held in zip(rows, column.is_valid().to_pylist(), strict=True)]
 
 
-def _record(held: dict[str, Any], vector: Any) -> Record:
+def record_of(held: dict[str, Any], vector: Any) -> Record:
+    """The record that a body holds; ``held`` is used up."""
     beside = {name: held.pop(name) for name in _BESIDE if name in held}
     for name in _MOMENTS:
         if name in held:

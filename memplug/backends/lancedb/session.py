@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from memplug.backends.lancedb.catalog import Catalog, Library
+from memplug.backends.lancedb.catalog import LARGE, Catalog, Library
 from memplug.backends.lancedb.doubt import settle
 from memplug.backends.lancedb.folder import Folder, first_pointer
 from memplug.backends.lancedb.place import place_of
@@ -53,10 +53,13 @@ class Session:
         if self._stamp is None:
             self._stamp = self._found()
         if isinstance(self.folder, Folder) and not request.read_only:
-            mend([self.folder.table(name) for name in self.folder.read().tables.values()], self.writing)
+            tables = self.folder.read().tables
+            mend([self.folder.table(tables[role]) for role in LARGE], self.writing)
         self.library = Library(self.folder, durable=self.durable)
         self._generation = self.folder.generation
         self._catalog = self._opened()
+        if not request.read_only:
+            self._catalog.recent.mend(self.writing)
 
     @property
     def profile(self) -> StoreProfile:
@@ -158,6 +161,19 @@ class Session:
             except Vanished:
                 self.folder.stale()
         return ask(self.catalog())
+
+    def looked_up(self, ask: Callable[..., T | None]) -> T:
+        """Answers a question from memory, where that can, else as `read` does.
+
+        Args:
+            ask: Takes the catalog, and by ``whole`` whether the tables may be asked; gives None where they have to be.
+        """
+        try:
+            if (found := ask(self.catalog(), whole=False)) is not None:
+                return found
+        except Vanished:
+            self.folder.stale()
+        return cast("T", self.read(lambda catalog: ask(catalog, whole=True)))
 
     def append(self, tier: Tier, rows: pa.Table) -> int:
         """Appends to a current table, and returns the version that this made. The write lock must be held.

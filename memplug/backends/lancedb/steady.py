@@ -7,14 +7,21 @@ go of while the write that it protects is still under way. Python delivers signa
 from __future__ import annotations
 
 import _thread
+import os
+import sys
 import threading
 from concurrent.futures import Future, wait
-from typing import TYPE_CHECKING, TypeVar
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
+
+#: The thread that takes the steps, for the process of that id: starting one for each took five times as long.
+_steps: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
+_worker = 0
 
 
 def steadily(step: Callable[[], T]) -> T:
@@ -22,12 +29,11 @@ def steadily(step: Callable[[], T]) -> T:
 
     A second interruption, of somebody impatient, waits as well, and is not raised beside the first.
     """
-    if threading.get_ident() != threading.main_thread().ident:
+    if threading.get_ident() != threading.main_thread().ident or sys.is_finalizing():
         return step()
     task: Future[T] = Future()
     try:
-        # Not `Thread.start`, which an interruption leaves half done, with noise.
-        _thread.start_new_thread(_work, (task, step))
+        _hand_over(task, step)
         return task.result()
     except RuntimeError:
         if not task.cancel():
@@ -39,6 +45,17 @@ def steadily(step: Callable[[], T]) -> T:
         raise
 
 
+def _hand_over(task: Future[T], step: Callable[[], T]) -> None:
+    """Has the thread take a step. Only the main thread comes here, so that one is enough; a fork loses it."""
+    global _steps, _worker  # noqa: PLW0603 - one thread for the process
+    if _worker != os.getpid():
+        _steps = SimpleQueue()
+        # Not `Thread.start`, which an interruption leaves half done, with noise.
+        _thread.start_new_thread(_work, (_steps,))
+        _worker = os.getpid()
+    _steps.put((task, step))
+
+
 def _outlast(task: Future[T]) -> None:
     while not task.done():
         try:
@@ -47,7 +64,12 @@ def _outlast(task: Future[T]) -> None:
             continue
 
 
-def _work(task: Future[T], step: Callable[[], T]) -> None:
+def _work(steps: SimpleQueue[tuple[Future[Any], Callable[[], Any]]]) -> None:
+    while True:
+        _take(*steps.get())
+
+
+def _take(task: Future[Any], step: Callable[[], Any]) -> None:
     if not task.set_running_or_notify_cancel():
         return
     try:

@@ -50,7 +50,7 @@ def kind_of(error: Exception) -> type[BackendError]:
     """The error that a foreign one becomes."""
     code = error.errno if isinstance(error, OSError) else None
     words = str(error).lower()
-    if code in {errno.ENOSPC, errno.EDQUOT} or any(sign in words for sign in _FULL):
+    if code in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG} or any(sign in words for sign in _FULL):
         return StoreFull
     if code in {errno.EACCES, errno.EPERM, errno.EROFS} or any(sign in words for sign in _DENIED):
         return StoreReadOnly

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("memplug.backends.lancedb")
 
-#: Commits after which `recent` is compacted. Each commit adds a file and a manifest that lists them all, so this
-#: bounds both; one compaction of so few rows costs about as much as ten commits.
+#: Commits after which `recent` is compacted, where each adds a file and a manifest that lists them all. This bounds
+#: both; one compaction of so few rows costs about as much as ten commits.
 COMPACT_COMMITS = 64
 #: Rows in `recent` from which on they are moved: what a read goes through in memory.
 FOLD_ROWS = 1_000
@@ -43,6 +43,7 @@ class Keeper:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._pid = os.getpid()
+        self._scatters = session.catalog().recent.scatters
         self._wake = threading.Event()
         self._stopped = threading.Event()
         self._ends = float("inf")
@@ -56,7 +57,7 @@ class Keeper:
     def committed(self, rows: int) -> None:
         """Is told of each append; cheap, never fails, and starts the thread with the first one that gives it work."""
         try:
-            self._count(1, rows)
+            self._count(int(self._scatters), rows)
             if self._is_due():
                 self._start()
                 self._wake.set()
@@ -67,14 +68,11 @@ class Keeper:
         with self._counting:
             if not self._counted:
                 # Programs that commit a few times and end would never get to it by their own commits.
-                commits, rows = commits + self._found_commits(), rows + len(self._session.catalog().overlay)
+                found = self._session.catalog().recent
+                commits, rows = commits + found.commits(), max(rows, len(found.overlay))
                 self._counted = True
             self._commits += commits
             self._rows += rows
-
-    def _found_commits(self) -> int:
-        """What processes before this one left to compact: each commit leaves a version."""
-        return self._session.folder.commits(self._session.catalog().pointer.tables["recent"])
 
     def _is_due(self) -> bool:
         return self._commits >= COMPACT_COMMITS or self._rows >= FOLD_ROWS
@@ -146,7 +144,7 @@ class Keeper:
             self._rows -= rows
 
     def _fold(self) -> None:
-        fold = Fold.of(self._session)
+        fold = Fold.of(self._session, patience=PATIENCE)
         for step in (fold.archive, fold.settle, lambda: fold.clear(patience=PATIENCE)):
             if time.monotonic() > self._ends:
                 return  # each step may be the last: the next round begins anew

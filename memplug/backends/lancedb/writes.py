@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from memplug.backends.batch import check_versions, checked_batch
 from memplug.backends.lancedb.columns import KEYS
+from memplug.backends.lancedb.recent import Batch
 from memplug.backends.lancedb.rows import encoded
 from memplug.backends.lancedb.steady import steadily
 from memplug.backends.lancedb.where import among, storable
@@ -36,8 +37,8 @@ _FEW, _THROUGH = 16, 15
 class _Ticket:
     """One caller's batch, and what became of it."""
 
-    records: list[Record]
-    rows: pa.Table
+    batch: Batch
+    bulky: bool
     profile: StoreProfile
     done: bool = False
     error: BaseException | None = None
@@ -60,12 +61,14 @@ class Committer:
 
     def commit(self, records: Sequence[Record]) -> None:
         """See `Backend.commit`."""
-        profile = self.session.catalog().pointer.profile
-        batch = checked_batch(records, profile)
-        if not batch:
+        catalog = self.session.catalog()
+        profile = catalog.pointer.profile
+        checked = [opened(record) for record in checked_batch(records, profile)]
+        if not checked:
             return
-        batch = [opened(record) for record in batch]
-        ticket = _Ticket(batch, encoded(batch, profile.dimension), profile)
+        bulky = _bulky(checked)
+        form = encoded(checked, profile.dimension) if bulky else catalog.recent.packed(checked)
+        ticket = _Ticket(Batch(records=checked, form=form), bulky, profile)
         with self._queueing:
             self._queue.append(ticket)
         try:
@@ -102,46 +105,54 @@ class Committer:
 
     def _write(self, waiting: list[_Ticket]) -> None:
         catalog = self.session.catalog()
-        wanted = {record.id for ticket in waiting for record in ticket.records}
-        highest = self.session.read(lambda catalog: highest_versions(catalog, wanted))
+        wanted = {record.id for ticket in waiting for record in ticket.batch.records}
+        highest = self.session.looked_up(lambda catalog, *, whole: highest_versions(catalog, wanted, whole=whole))
         small: list[_Ticket] = []
         for ticket in waiting:
             try:
                 _check_profile(ticket.profile, catalog.pointer.profile)
-                check_versions(ticket.records, highest)
+                check_versions(ticket.batch.records, highest)
             except MemplugError as error:
                 ticket.error, ticket.done = error, True
                 continue
-            highest |= {record.id: record.version for record in ticket.records}
-            if _bulky(ticket.records):
-                self._append(catalog.memories, [ticket])
+            highest |= {record.id: record.version for record in ticket.batch.records}
+            if ticket.bulky:
+                self._move_on(catalog, ticket)
             else:
                 small.append(ticket)
         if small:
-            version = self._append(catalog.recent, small)
-            catalog.overlay.added([record for ticket in small for record in ticket.records], version)
+            catalog.recent.append(self.session, [ticket.batch for ticket in small])
+            self._done(small)
 
-    def _append(self, tier: Tier, tickets: list[_Ticket]) -> int:
-        rows = _joined(ticket.rows for ticket in tickets)
-        version = self.session.append(tier, rows)
-        tier.sync()
+    def _move_on(self, catalog: Catalog, ticket: _Ticket) -> None:
+        """Writes a batch to `memories` at once."""
+        with catalog.known.growing([record.id for record in ticket.batch.records]):
+            self.session.append(catalog.memories, ticket.batch.form)
+        catalog.memories.sync()
+        self._done([ticket])
+
+    def _done(self, tickets: list[_Ticket]) -> None:
         for ticket in tickets:
             ticket.done = True
-        self.committed(rows.num_rows)
-        return version
+        self.committed(sum(len(ticket.batch.records) for ticket in tickets))
 
 
-def highest_versions(catalog: Catalog, ids: Iterable[str]) -> dict[str, int]:
-    """The highest version of each id that exists. The write lock must be held."""
-    catalog.overlay.refresh(certain=True)
-    tops = catalog.overlay.tops()
-    wanted = list(ids)
-    found = {id_: tops[id_] for id_ in wanted if id_ in tops}
-    missing = [id_ for id_ in wanted if id_ not in found]
+def highest_versions(catalog: Catalog, ids: Iterable[str], *, whole: bool) -> dict[str, int] | None:
+    """The highest version of each id that exists. The write lock must be held.
+
+    Args:
+        catalog: The tables.
+        ids: The ids.
+        whole: Whether the tables may be asked; else None where they have to be.
+    """
+    tops = catalog.overlay.tops(ids)
+    missing = catalog.known.possible([id_ for id_ in ids if id_ not in tops], bring=whole, certain=True)
+    if missing and not whole:
+        return None
     for rows in _rows_of(catalog.memories, missing):
         for id_, version in zip(rows.column("id").to_pylist(), rows.column("version").to_pylist(), strict=True):
-            found[id_] = max(version, found.get(id_, 0))
-    return found
+            tops[id_] = max(version, tops.get(id_, 0))
+    return tops
 
 
 def _rows_of(tier: Tier, ids: list[str]) -> Iterator[pa.Table]:
@@ -178,9 +189,3 @@ def _check_profile(made: StoreProfile, found: StoreProfile) -> None:
 def _bulky(records: list[Record]) -> bool:
     """Whether a batch may go straight to `memories`, which holds one row per id."""
     return len(records) >= BULK and all(record.version == 1 for record in records)
-
-
-def _joined(tables: Iterable[pa.Table]) -> pa.Table:
-    import pyarrow as pa
-
-    return pa.concat_tables(list(tables))

@@ -1,0 +1,48 @@
+"""How many documents one request may bring, and how large they may be together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from memplug.exceptions import InputTooLarge
+
+if TYPE_CHECKING:
+    from memplug.plugins.protocols import InputType
+    from memplug.values.draft import Part
+    from memplug.values.limits import Limits
+
+_DOCUMENT = "document"
+
+
+class Quota:
+    """What is left of both for one request.
+
+    Args:
+        limits: ``documents`` and ``documents_bytes``.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._number = 0
+        self._bytes = 0
+
+    def take(self, part: Part, input_type: InputType) -> None:
+        """Counts a part that is a document, before it is read; what is refused does not count.
+
+        Raises:
+            InputTooLarge: There were as many before it, or as much; those stand.
+        """
+        if input_type.name != _DOCUMENT:
+            return
+        size = len(part.source.data or b"") if part.source is not None else 0
+        if self._number >= self._limits.documents:
+            raise InputTooLarge(
+                f"one add takes at most {self._limits.documents:,} documents", hint="add the others in the next one"
+            )
+        if self._bytes + size > self._limits.documents_bytes:
+            raise InputTooLarge(
+                f"the documents of one add may have {self._limits.documents_bytes:,} bytes together",
+                hint="add this one by itself",
+            )
+        self._number += 1
+        self._bytes += size
