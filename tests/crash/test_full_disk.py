@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import subprocess
 import sys
@@ -42,6 +43,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     if done.returncode:
         pytest.skip(f"mounting a small disk is not allowed here: {done.stderr.strip()}")
     yield folder
+    gc.collect()  # errors hold on to tables, and these to files
     subprocess.run(["umount", str(folder)], check=True)
 
 

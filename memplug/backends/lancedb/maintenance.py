@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from memplug.backends.lancedb.columns import INDEXED
@@ -57,13 +58,14 @@ def compact_recent(session: Session, *, patience: float | None = None) -> None:
 def extend_indexes(session: Session, *, all_rows: bool = False) -> None:
     """Makes the large tables' files few and their indexes whole, where that is due or asked for."""
     catalog = session.catalog()
-    with catalog.known.carried():
-        for tier in (catalog.memories, catalog.history):
-            if all_rows or _scattered(tier):
-                tier.compact(alone=False)
-            elif due := _trailing(tier):
-                tier.index(due)
-            tier.sync()
+    for tier in (catalog.memories, catalog.history):
+        steps: list[Callable[[], None]] = [partial(tier.index, [column]) for column in _trailing(tier)]
+        if all_rows or _scattered(tier):
+            steps = [partial(tier.compact, alone=False)]
+        for step in steps:
+            with catalog.known.carried():  # around each, since commits go on meanwhile
+                step()
+        tier.sync()
 
 
 def _scattered(tier: Tier) -> bool:
