@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import struct
 import zipfile
-import zlib
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
 from memplug.exceptions import MalformedInput, UnsafeInput
+from memplug.safety.zip_directory import BROKEN
 from memplug.values.limits import MIB
 
 if TYPE_CHECKING:
@@ -21,18 +20,6 @@ _RATIO, _FREE = 200, MIB
 #: Encrypted, strongly encrypted, or with an encrypted directory.
 _ENCRYPTED = 0x1 | 0x40 | 0x2000
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
-#: The reading side raises these for a damaged or hostile file, depending on where it breaks.
-BROKEN = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    RuntimeError,
-    NotImplementedError,
-    EOFError,
-    OSError,
-    ValueError,
-    OverflowError,
-)
 
 
 def opened_zip(path: Path) -> zipfile.ZipFile:
