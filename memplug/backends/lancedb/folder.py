@@ -21,7 +21,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from memplug.backends.lancedb.durability import sync_file, sync_folder
+from memplug.backends.lancedb.durability import TableSync, sync_file, sync_folder
 from memplug.backends.lancedb.journal import Journal
 from memplug.backends.lancedb.locks import StoreLock
 from memplug.backends.lancedb.loop import connect
@@ -277,9 +277,12 @@ class Folder:
             if (path := self.table(name)).exists():
                 remove_table(path)
 
-    def sync_tables(self) -> None:
+    def sync_tables(self, *filled: str) -> None:
         """See `Place.sync_tables`."""
         with lance_errors("sync"):
+            for path in map(self.table, filled):
+                if path.suffix == _TABLE:  # a journal syncs itself when it is written anew
+                    TableSync(path).sync()
             sync_folder(self.tables)
 
 

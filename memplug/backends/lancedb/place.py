@@ -188,8 +188,8 @@ class Place(Protocol):
         """Removes one table, if it is there."""
         ...
 
-    def sync_tables(self) -> None:
-        """Makes the names of the tables survive a power cut."""
+    def sync_tables(self, *filled: str) -> None:
+        """Makes the names of the tables survive a power cut, and all that these tables hold."""
         ...
 
 

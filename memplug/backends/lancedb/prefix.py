@@ -203,7 +203,7 @@ class Prefix:
             self._objects.delete(self._objects.names(f"{path}/_versions"))
             self._objects.delete(self._objects.names(path))
 
-    def sync_tables(self) -> None:
+    def sync_tables(self, *filled: str) -> None:
         """See `Place.sync_tables`: nothing is kept back here."""
 
 

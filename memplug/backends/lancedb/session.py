@@ -123,6 +123,9 @@ class Session:
         pointer = self.catalog().pointer.moved(tables, profile)
         self.upkeep.check()
         self.writing.check()
+        if not self.durable:
+            # The pointer always survives a power cut, and the tables before are removed: so these must survive it, too.
+            self.folder.sync_tables(*tables.values())
         before = self.request
         if profile is not None and before.profile is not None:
             # Before the switch, since another thread may look right after it.
