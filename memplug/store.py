@@ -104,6 +104,13 @@ class Store:
         ]
         return sorted(_once(found), key=_place, reverse=True)[:limit]
 
+    def each(self, view: View, *, batch: int = 1_000) -> Iterator[Record]:
+        """All current records of a view, newest first, brought a batch at a time."""
+        after: tuple[datetime, str] | None = None
+        while page := self.select(view, limit=batch, after=after):
+            yield from page
+            after = _place(page[-1])
+
     def nearest(self, vector: NDArray[np.float32], view: View, *, limit: int) -> list[Match]:
         """The records nearest in meaning, best first."""
         return self._matches(lambda selection: self.backend.nearest(vector, selection), view, limit)

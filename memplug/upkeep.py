@@ -50,6 +50,7 @@ class Upkeep:
         Returns:
             Seconds until something is due again; None where nothing is left.
         """
+        self.engine.worker.adopt()
         return self.engine.worker.round(progress)
 
     def export(

@@ -58,7 +58,7 @@ _CHANGED = re.compile(
 )
 _ARROW = re.compile(r"^(?P<old>[^→]{1,80}?)\s*(?:→|->|=>)\s*(?P<new>[^→]{1,80})$")
 _NOT_BUT = re.compile(
-    r"^(?P<about>.*?)\s*\b(?P<verb>is|are|was|were|am|do|does|did|has|have|should|will)?\s*(?:n't|\bnot)\s+"
+    r"^(?P<about>.*?)\s*\b(?:is|are|was|were|am|do|does|did|has|have|should|will)?\s*(?:n't|\bnot)\s+"
     r"(?P<old>.+?)\s*(?:[,;.]|\s-)?\s+"
     r"(?:but(?: rather)?|it'?s|it is|it was|they'?re|they are|he'?s|she'?s|i'?m|rather|instead)\s+"
     r"(?P<new>.+)$",

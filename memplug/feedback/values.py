@@ -76,11 +76,7 @@ def _likeness(words: list[str], wanted: list[str]) -> float:
 
 
 def common_cut(old: str, new: str) -> tuple[str, str]:
-    """Two values without the words that only one of them goes on with: ``Monday`` and ``Tuesday at 3pm`` stay.
-
-    >>> common_cut("on Monday", "on Tuesday")
-    ('Monday', 'Tuesday')
-    """
+    """Two values without the words that both begin with: ``on Monday`` and ``on Tuesday`` are two days."""
     ones, others = [old[slice(*span)] for span in tokens(old)], [new[slice(*span)] for span in tokens(new)]
     start = 0
     while start < min(len(ones), len(others)) - 1 and ones[start].casefold() == others[start].casefold():

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from memplug.values.item import MemoryItem, Record
     from memplug.values.scope import Scope
 
+#: The kind of uses of tools, and of what is known of a tool.
+USE = "tool_call"
 #: Bytes of arguments and result up to which they stand in the metadata; longer ones become the memory's original.
 INLINE_BYTES = 32_000
 #: Places under one id that are asked for at a time.
@@ -31,12 +33,12 @@ _STEP = 4
 
 def call_of(draft: Draft) -> ToolCall | None:
     """The use of a tool that a draft holds; None where it is something else."""
-    return ToolCall.of_json(draft.metadata.get(FIELD)) if draft.kind == "tool_call" else None
+    return ToolCall.of_json(draft.metadata.get(FIELD)) if draft.kind == USE else None
 
 
 def recorded(item: MemoryItem) -> ToolCall | None:
     """The use that a stored memory holds, perhaps only the beginnings of it; a deleted one holds none."""
-    return ToolCall.of_json(item.metadata.get(FIELD)) if item.kind == "tool_call" else None
+    return ToolCall.of_json(item.metadata.get(FIELD)) if item.kind == USE else None
 
 
 def linked(drafts: Sequence[Draft], messages: Mapping[int, int]) -> list[Draft]:

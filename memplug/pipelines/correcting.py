@@ -147,7 +147,9 @@ def _correction(item: MemoryItem, claim: Claim) -> Correction | None:
     found = reworded(item.text, claim)
     if found is None or found.text == item.text:
         return None
-    return Correction(id=item.id, before=item.text, after=found.text, version=item.version, fit=round(found.fit, 4))
+    return Correction(
+        id=item.id, kind=item.kind, before=item.text, after=found.text, version=item.version, fit=round(found.fit, 4)
+    )
 
 
 def _sure(claim: Claim, found: Sequence[Correction]) -> list[Correction]:

@@ -8,11 +8,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from memplug.exceptions import ConfigError, MalformedInput, NotFound, VersionConflict
+from memplug.pipelines.calls import USE
 from memplug.pipelines.guarding import guarded
 from memplug.pipelines.identity import item_identity
 from memplug.pipelines.indexing import index
 from memplug.pipelines.pieces import pieces_of, returning
-from memplug.pipelines.toolbook import USE, recounted, tools_of
+from memplug.pipelines.toolbook import recounted, tools_of
 from memplug.pipelines.versions import check_version, following, tombstone
 from memplug.safety.labels import check_metadata, check_moment, check_tags
 from memplug.safety.text import clean

@@ -12,13 +12,11 @@ from memplug.values.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
     from memplug.store import Store
     from memplug.values.draft import Draft
     from memplug.values.item import Record
 
-_PAGE = 1_000
 #: Share of the passages, of the document that has fewer, that two editions must have in common. Two scans that a
 #: telephone calls ``scan.pdf`` have none.
 _COMMON = 0.5
@@ -56,10 +54,7 @@ class Editions:
     def _wholes(self, kind: str, scope: Scope) -> Iterator[Record]:
         wholes = All((Compare("kind", "eq", kind), Compare("part_of", "set", value=False)))
         view = View(scope=scope, filter=wholes, trusted=True)
-        after: tuple[datetime, str] | None = None
-        while page := self.store.select(view, limit=_PAGE, after=after):
-            yield from (record for record in page if Scope(**record.item.ids) == scope)
-            after = (page[-1].item.created_at, page[-1].id)
+        return (record for record in self.store.each(view) if Scope(**record.item.ids) == scope)
 
     def _is_edition(self, record: Record, draft: Draft) -> bool:
         if record.item.key is not None:

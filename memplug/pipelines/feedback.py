@@ -46,9 +46,9 @@ class Feedback:
     def added(self, request: AddRequest) -> AddResult:
         """What `Memory.add` does: feedback among the input corrects what it is about, and everything else is stored."""
         if request.is_feedback:
-            result = self.take(request)
-            note = Outcome(event="added", id=result.id, kind=FEEDBACK, text=str(request.content), version=1)
-            return AddResult(outcomes=tuple(_outcomes(result, part=0)) or (note,))
+            result = self.corrector.correct(str(request.content), [request.scope], dry_run=False)
+            noted = result.event == "noted"
+            return self.ingest.add(request) if noted else AddResult(outcomes=tuple(_outcomes(result, part=0)))
         stored = self.ingest.add(request)
         outcomes = [one for outcome in stored.outcomes for one in self._applied(outcome, request)]
         return replace(stored, outcomes=tuple(outcomes))
@@ -100,7 +100,7 @@ def _outcomes(result: FeedbackResult, *, part: int) -> list[Outcome]:
             event="deleted" if one.deleted else "updated",
             part=part,
             id=one.id,
-            kind=FEEDBACK,
+            kind=one.kind,
             text=one.after,
             version=one.version + 1,
         )

@@ -11,11 +11,13 @@ from uuid import uuid4
 from memplug.exceptions import InputRejected, MalformedInput, PluginError, UnsupportedInput
 from memplug.inputs.loading import load
 from memplug.inputs.parts import Refused, unpack
-from memplug.pipelines.calls import linked
+from memplug.pipelines.calls import USE, linked
 from memplug.pipelines.identity import draft_identity
 from memplug.pipelines.quota import Quota
 from memplug.safety.labels import Labels, check_labels
 from memplug.values.outcome import Outcome
+from memplug.values.tool_call import FIELD
+from memplug.values.tool_stats import TOOL_FIELD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -169,6 +171,7 @@ def _labelled(parsed: Parsed, labels: Labels) -> list[Draft]:
             f"key {labels.key!r} names one memory, but the content has several parts",
             hint="add them one by one, each under its own key",
         )
+    _check_names(parsed.drafts, labels)
     groups = _groups(parsed)
     return [
         replace(
@@ -179,6 +182,15 @@ def _labelled(parsed: Parsed, labels: Labels) -> list[Draft]:
         )
         for draft in parsed.drafts
     ]
+
+
+def _check_names(drafts: Iterable[Draft], labels: Labels) -> None:
+    """Refuses the caller's metadata where it would take the place of a tool call, or pass for a tool's definition."""
+    taken = {FIELD, TOOL_FIELD} if any(draft.kind == USE for draft in drafts) else set()
+    if clash := sorted(taken & labels.metadata.keys()):
+        raise MalformedInput(
+            f"the metadata name {clash[0]!r} is taken by what is kept of a tool call", hint="use another name"
+        )
 
 
 def _marked(draft: Draft, labels: Labels) -> Draft:

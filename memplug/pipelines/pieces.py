@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from memplug.values.item import MemoryItem, Record
     from memplug.values.request import AddRequest
 
-_PAGE = 1_000
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fate:
@@ -63,13 +61,8 @@ class Edition:
 
 def pieces_of(store: Store, whole: MemoryItem, *, as_of: datetime | None = None) -> list[Record]:
     """The current pieces of a memory, or those of a moment, newest first."""
-    found: list[Record] = []
     view = View(scope=Scope(**whole.ids), filter=Compare("part_of", "eq", whole.id), as_of=as_of, trusted=True)
-    after: tuple[datetime, str] | None = None
-    while page := store.select(view, limit=_PAGE, after=after):
-        found += page
-        after = (page[-1].item.created_at, page[-1].id)
-    return found
+    return [*store.each(view)]
 
 
 def fate(store: Store, edition: Edition, request: AddRequest, moment: datetime) -> Fate:

@@ -36,7 +36,6 @@ TASKS = ReservedScope(run_id="memplug:tasks")
 _KEPT = timedelta(days=7)
 #: Seconds that a claim holds without being renewed; what dies on the same machine is noticed at once.
 LEASE = 60.0
-_PAGE = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,13 +112,9 @@ def new_task(ids: Sequence[str], now: datetime) -> Record:
         updated_at=now,
         status="pending",
         metadata=_held(task),
-        **_place(),
+        run_id=TASKS.run_id,
     )
     return Record(item=item)
-
-
-def _place() -> dict[str, Any]:
-    return dict(TASKS.ids)
 
 
 def _held(task: Task) -> dict[str, Any]:
@@ -128,13 +123,7 @@ def _held(task: Task) -> dict[str, Any]:
 
 def waiting(store: Store) -> list[Record]:
     """The tasks that are not done, oldest first."""
-    found: list[Record] = []
-    after: tuple[datetime, str] | None = None
-    view = View(scope=TASKS, filter=Compare("status", "eq", "pending"))
-    while page := store.select(view, limit=_PAGE, after=after):
-        found += page
-        after = (page[-1].item.created_at, page[-1].id)
-    return found[::-1]
+    return [*store.each(View(scope=TASKS, filter=Compare("status", "eq", "pending")))][::-1]
 
 
 def changed(record: Record, task: Task, now: datetime, *, ended: bool = False) -> Record:

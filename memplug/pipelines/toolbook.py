@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from memplug.pipelines.calls import recorded
+from memplug.pipelines.calls import USE, recorded
 from memplug.pipelines.identity import imported_id
 from memplug.pipelines.versions import following, tombstone
 from memplug.store import View
@@ -26,10 +26,6 @@ if TYPE_CHECKING:
 
     from memplug.store import Store
     from memplug.values.tool_call import ToolCall
-
-_PAGE = 1_000
-#: The kind of uses of tools, and of what is known of a tool.
-USE = "tool_call"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -154,26 +150,19 @@ def recounted(store: Store, gone: Iterable[MemoryItem], moment: datetime) -> tup
 def tools_of(items: Iterable[MemoryItem]) -> dict[str, tuple[Scope, str]]:
     """The tools that these memories are uses of: the ids of their memories, with where those lie, and their names."""
     tools = dict.fromkeys(
-        (home(Scope(**_given(item))), call.name) for item in items if (call := recorded(item)) is not None and call.name
+        (home(Scope(**item.ids)), call.name) for item in items if (call := recorded(item)) is not None and call.name
     )
     return {tool_id(scope, name): (scope, name) for scope, name in tools}
-
-
-def _given(item: MemoryItem) -> dict[str, str]:
-    return {name: value for name, value in item.ids.items() if value is not None}
 
 
 def _uses(store: Store, scope: Scope) -> Iterator[tuple[MemoryItem, ToolCall]]:
     """The uses of tools whose memories lie in a scope: those of its conversations count, of narrower scopes not."""
     uses = All((Compare("kind", "eq", USE), Compare(f"metadata.{FIELD}", "set", value=True)))
     view = View(scope=scope, filter=uses, trusted=True)
-    after: tuple[datetime, str] | None = None
-    while page := store.select(view, limit=_PAGE, after=after):
-        for record in page:
-            call = recorded(record.item)
-            if call is not None and home(Scope(**_given(record.item))) == scope:
-                yield record.item, call
-        after = (page[-1].item.created_at, page[-1].id)
+    for record in store.each(view):
+        call = recorded(record.item)
+        if call is not None and home(Scope(**record.item.ids)) == scope:
+            yield record.item, call
 
 
 def _record(id_: str, scope: Scope, stats: ToolStats, moment: datetime) -> Record:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from memplug.pipelines.calls import USE
 from memplug.pipelines.planning import Plan
 from memplug.pipelines.toolbook import ToolBook
 from memplug.values.draft import Draft
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def definition_of(draft: Draft) -> ToolStats | None:
     """What a draft defines of a tool; None where it is something else."""
-    return ToolStats.of_json(draft.metadata.get(TOOL_FIELD)) if draft.kind == "tool_call" else None
+    return ToolStats.of_json(draft.metadata.get(TOOL_FIELD)) if draft.kind == USE else None
 
 
 def defines_tool(draft: Draft) -> bool:

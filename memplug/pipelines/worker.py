@@ -85,7 +85,6 @@ class Worker:
         Returns:
             Seconds until something is due again, 0 where it is already; None where nothing is left.
         """
-        self._adopt()
         records = waiting(self.store)
         for number, record in enumerate(records):
             if self._closed.is_set():
@@ -99,8 +98,11 @@ class Worker:
         now = time.time()
         return min((max(self._next(Task.of(one), now), 0.0) for one in left), default=None)
 
-    def _adopt(self) -> None:
-        """Makes a task for memories that are pending without one: what an import brought, or what lost its task."""
+    def adopt(self) -> None:
+        """Makes a task for memories that are pending without one: what an import brought, or what lost its task.
+
+        It looks at the whole store, so `Memory.work` asks for it, and no `add`.
+        """
         pending = self.store.pending()
         known = {id_ for record in waiting(self.store) for id_ in Task.of(record).ids}
         if alone := [id_ for id_ in pending if id_ not in known]:
@@ -173,6 +175,7 @@ class Worker:
         deadline = None if timeout is None else time.monotonic() + timeout
         pause = _FIRST_LOOK
         status = status_of(self.store, id_)
+        told = status
         while status.state == "running":
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
@@ -180,6 +183,7 @@ class Worker:
             time.sleep(pause if left is None else min(pause, left))
             pause = min(pause * 2, _LAST_LOOK)
             status = status_of(self.store, id_)
-            if progress:
+            if progress and status != told:
                 progress(status.done, status.total, "waiting")
+            told = status
         return status

@@ -14,6 +14,7 @@ class Correction:
 
     Args:
         id: The memory's.
+        kind: The memory's.
         before: Its words that were wrong.
         after: Its words from now on; empty where it is deleted.
         version: The version that was wrong: what `Memory.undo` brings back.
@@ -21,6 +22,7 @@ class Correction:
     """
 
     id: str
+    kind: str
     before: str
     after: str
     version: int

@@ -23,7 +23,7 @@ def test_six_inputs(tmp_path: Path) -> None:
         ["4", "added", "tool_call"],
         ["5", "added", "skill"],
         ["6", "rejected", "-"],
-        ["7", "updated", "feedback"],
+        ["7", "updated", "document"],
         ["0", "added", "blob"],
     ]
     assert sum("is 600 yuan.  [handbook.md, § Returns" in line for line in lines) == 2

@@ -481,7 +481,7 @@ _WRITERS = {
     "memplug.pipelines.transfer._commit": "admits every memory as it arrives",
     "memplug.pipelines.transfer._heal": "bytes of a record that is there",
     "memplug.pipelines.worker._noted": "a task, which is memplug's own",
-    "memplug.pipelines.worker._adopt": "tasks are nobody's",
+    "memplug.pipelines.worker.adopt": "tasks are nobody's",
 }
 
 

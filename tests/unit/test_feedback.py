@@ -189,13 +189,14 @@ def test_add_takes_feedback_too(memory: Memory) -> None:
     """The same through the one door that everything goes in by."""
     [wrong] = memory.add("The purchase limit for office software is 800 yuan.", **WANG).outcomes
     [outcome] = memory.add(SEED, kind="feedback", **WANG).outcomes
-    assert (outcome.event, outcome.id, outcome.version) == ("updated", wrong.id, 2)
+    assert (outcome.event, outcome.id, outcome.kind, outcome.version) == ("updated", wrong.id, "text", 2)
     [outcome] = memory.add(
         "Forget that the purchase limit for office software exists", kind="feedback", **WANG
     ).outcomes
     assert (outcome.event, outcome.as_mem0()["event"]) == ("deleted", "DELETE")
-    [outcome] = memory.add("You talk too much.", kind="feedback", **WANG).outcomes
-    assert (outcome.event, outcome.kind) == ("added", "feedback")
+    for event in ("added", "duplicate"):
+        [outcome] = memory.add("You talk too much.", kind="feedback", **WANG).outcomes
+        assert (outcome.event, outcome.kind) == (event, "feedback")
 
 
 def test_feedback_among_other_input(memory: Memory) -> None:

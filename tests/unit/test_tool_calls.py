@@ -369,6 +369,15 @@ def test_labels_of_both_halves_stay(memory: Memory) -> None:
     assert (use.tags, use.metadata["run"], use.metadata["cost"]) == (("a", "b"), 1, 2)
 
 
+@pytest.mark.parametrize("name", ["tool_call", "tool"])
+def test_metadata_cannot_pass_for_what_is_kept(memory: Memory, name: str) -> None:
+    """A caller's words under these names would replace the call, or make it vanish as a definition."""
+    with pytest.raises(MalformedInput, match=f"'{name}' is taken"):
+        memory.add([call(city="X"), answer("7")], metadata={name: {"name": "hammer"}}, **ALICE)
+    memory.add("a text has none of it", metadata={name: {"name": "hammer"}}, **ALICE)
+    assert len(memory.get_all(**ALICE).items) == 1
+
+
 def test_real_runs_are_counted_exactly(tmp_path: Path, data_folder: Path) -> None:
     """25 real agent runs: of each tool as many calls and failures as an independent count gives."""
     runs = json.loads((data_folder / "tool-calls" / "airline-dev.json").read_text("utf-8"))
