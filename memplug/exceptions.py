@@ -23,6 +23,10 @@ reference system fixed it to the letter (`InvalidImageError`, `FileSizeError`).
     │   ├── EmbedderMismatch     store.embedder_mismatch
     │   └── MissingExtra         config.missing_extra
     ├── PluginError              plugin.failed
+    ├── ModelError               model.failed
+    │   ├── ModelRefused         model.refused
+    │   ├── ModelUnavailable     model.unavailable
+    │   └── ModelAnswerError     model.answer
     └── BackendError             backend.failed
         ├── StoreBusy            backend.busy
         ├── StoreReadOnly        backend.read_only
@@ -202,6 +206,42 @@ class PluginError(MemplugError):
         self.retryable = retryable
 
 
+class ModelError(MemplugError):
+    """A chat model could not answer. Its server's own words stay in ``__cause__``: some repeat the key in them.
+
+    Attributes:
+        retryable: Whether the same question may be answered later without a change.
+        retry_after: Seconds after which the server wants to be asked again, where it said so.
+    """
+
+    code = "model.failed"
+    retryable: bool = False
+
+    def __init__(self, message: str, *, hint: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
+class ModelRefused(ModelError):
+    """The server does not take the key, the model or the question; asking again changes nothing."""
+
+    code = "model.refused"
+
+
+class ModelUnavailable(ModelError):
+    """The server cannot be reached, is too slow, fails, or has too much to do."""
+
+    code = "model.unavailable"
+    retryable = True
+
+
+class ModelAnswerError(ModelError):
+    """The answer cannot be used: it is not the JSON that was asked for, it breaks off, or is empty."""
+
+    code = "model.answer"
+    retryable = True
+
+
 class BackendError(MemplugError):
     """The store could not do what was asked; ``__cause__`` is what it raised.
 
@@ -248,6 +288,10 @@ __all__ = [
     "MalformedInput",
     "MemplugError",
     "MissingExtra",
+    "ModelAnswerError",
+    "ModelError",
+    "ModelRefused",
+    "ModelUnavailable",
     "NoStore",
     "NotFound",
     "PluginError",
