@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from memplug.skills.skill import Skill
     from memplug.values.bucket import Bucket
     from memplug.values.draft import Draft, Media, Part
+    from memplug.values.extraction import Extraction
     from memplug.values.hit import Hit, SearchResult
     from memplug.values.item import MediaRef, MemoryItem
     from memplug.values.limits import Limits
     from memplug.values.outcome import AddResult, Outcome
     from memplug.values.page import Page
     from memplug.values.scope import Scope
+    from memplug.values.skill_draft import SkillDraft
     from memplug.values.source import Provenance, Source
 
 _HOMES = {
@@ -36,6 +38,7 @@ _HOMES = {
     "AsyncMemory": "memplug.aio",
     "Bucket": "memplug.values.bucket",
     "Draft": "memplug.values.draft",
+    "Extraction": "memplug.values.extraction",
     "Hit": "memplug.values.hit",
     "Limits": "memplug.values.limits",
     "Media": "memplug.values.draft",
@@ -51,6 +54,7 @@ _HOMES = {
     "ScopedMemory": "memplug.scoped",
     "SearchResult": "memplug.values.hit",
     "Skill": "memplug.skills.skill",
+    "SkillDraft": "memplug.values.skill_draft",
     "Source": "memplug.values.source",
     "hookimpl": "memplug.plugins.hookspecs",
 }
@@ -60,6 +64,7 @@ __all__ = [
     "AsyncMemory",
     "Bucket",
     "Draft",
+    "Extraction",
     "Hit",
     "Limits",
     "Media",
@@ -75,6 +80,7 @@ __all__ = [
     "ScopedMemory",
     "SearchResult",
     "Skill",
+    "SkillDraft",
     "Source",
     "hookimpl",
 ]

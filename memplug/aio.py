@@ -24,19 +24,25 @@ class _AsyncVerbs:
     _memory: Any
 
     add = in_thread(Memory.add)
+    extract = in_thread(Memory.extract)
     feedback = in_thread(Memory.feedback)
     undo = in_thread(Memory.undo)
     update = in_thread(Memory.update)
     delete = in_thread(Memory.delete)
     delete_all = in_thread(Memory.delete_all)
     restore = in_thread(Memory.restore)
+    describe = in_thread(Memory.describe)
     search = in_thread(Memory.search)
+    context = in_thread(Memory.context)
+    chat = in_thread(Memory.chat)
+    chat_stream = in_thread(Memory.chat_stream)
     get = in_thread(Memory.get)
     get_all = in_thread(Memory.get_all)
     history = in_thread(Memory.history)
     media = in_thread(Memory.media)
     open_media = in_thread(Memory.open_media)
     skill = in_thread(Memory.skill)
+    draft_skill = in_thread(Memory.draft_skill)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._memory!r})"

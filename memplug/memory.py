@@ -2,41 +2,34 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self, Unpack
+import os
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
+from memplug.chatting import Chatting
 from memplug.engine import open_engine
-from memplug.exceptions import ConfigError, MalformedInput, NotFound
 from memplug.pipelines.editing import KEEP, Change, Keep
-from memplug.pipelines.identity import keyed_id
-from memplug.pipelines.skills import find_skill
-from memplug.safety.labels import check_key, check_moment, check_texts
-from memplug.settings import Settings, allowed_hosts, resolved_location
-from memplug.store import View
+from memplug.settings import Settings, allowed_hosts, redaction, resolved_location
 from memplug.upkeep import Upkeep
-from memplug.values.filters import All, Compare, Filter, parse_filter
-from memplug.values.hit import SearchResult
+from memplug.values.extraction import Extraction
 from memplug.values.limits import Limits
-from memplug.values.page import Page, cursor_of, read_cursor
 from memplug.values.request import AddRequest, Infer
-from memplug.values.scope import Scope, ScopeIds, optional_scope, scope_of
-from memplug.values.scoping import joined, names, split_scope
+from memplug.values.scope import ScopeIds, optional_scope, scope_of
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from memplug.pipelines.sharing import Buckets
+    from memplug.plugins.models import ChatModel
     from memplug.plugins.protocols import Embedder
     from memplug.scoped import ScopedMemory
-    from memplug.skills.skill import Skill
     from memplug.values.feedback import FeedbackResult
     from memplug.values.item import MemoryItem
     from memplug.values.outcome import AddResult
+    from memplug.values.plan import ExtractionPlan
 
 
-class Memory(Upkeep):
+class Memory(Chatting, Upkeep):
     """Long-term memory for chat assistants.
 
     Every call names whose memories it is about, by at least one of ``user_id``, ``agent_id``, ``run_id`` (a
@@ -53,6 +46,15 @@ class Memory(Upkeep):
             folder in ``MEMPLUG_STORE``, else one in the user's data folder.
         embedder: ``"name"`` or ``"name:model"`` of a registered embedder, or an object with the `Embedder` methods.
             Default: the one that the store was made with; a new store gets the static ``wordllama``.
+        model: A chat model that may be asked, as ``"name:model"`` of a registered one (``"openai:gpt-5-mini"``) or an
+            object with the `ChatModel` methods. Default: ``MEMPLUG_MODEL``, else the configuration's, else none: then
+            nothing is sent anywhere. ``"none"`` says so whatever these say.
+        vision_model: The same for pictures. Default: ``MEMPLUG_VISION_MODEL``, else the configuration's, else the chat
+            model where it is set up to see, else none.
+        config: Path of a ``memplug.yaml``. Default: ``MEMPLUG_CONFIG``, else the one in the user's
+            configuration folder.
+        extraction: What facts are drawn from conversations, where there is a model: your instructions, categories, and
+            what to leave out.
         plugins: Plugin modules or objects beside the installed ones.
         limits: The bounds on what is taken in.
         read_only: Refuse every write; also opens a folder that cannot be written.
@@ -60,6 +62,11 @@ class Memory(Upkeep):
             ``"normal"`` survives a killed process.
         keep_location: Keep where a picture was taken in its metadata. Off: where somebody was is nobody's business.
         strict_skills: Refuse a skill that breaks a rule of the Agent Skills specification, instead of noting it.
+        redact: ``"secrets"`` stores ``[secret:kind]`` in the place of keys, tokens and passwords that are found in
+            words and metadata; originals stay as they are. Default: ``MEMPLUG_REDACT``, else nothing is left out. What
+            is sent to models and embedding servers never holds them.
+        chatter: ``"skip"`` leaves out messages that are a greeting, thanks or goodbye and nothing else; their outcome
+            is ``skipped`` and names the rule (`memplug.lexical.chatter`).
         fetch_urls: Whether URLs in input may be fetched at all; a server that takes input from others turns it off.
         allow_hosts: Hosts in the private network that URLs in input may name. Public hosts need no entry.
         options: Settings for the backend; for an object store ``storage_options`` and ``lease_seconds``;
@@ -77,12 +84,18 @@ class Memory(Upkeep):
         location: str | os.PathLike[str] | None = None,
         *,
         embedder: str | Embedder | None = None,
+        model: str | ChatModel | None = None,
+        vision_model: str | ChatModel | None = None,
+        config: str | os.PathLike[str] | None = None,
+        extraction: Extraction | None = None,
         plugins: Sequence[object] = (),
         limits: Limits | None = None,
         read_only: bool = False,
         sync: Literal["normal", "full"] = "normal",
         keep_location: bool = False,
         strict_skills: bool = False,
+        redact: Literal["secrets"] | None = None,
+        chatter: Literal["keep", "skip"] = "keep",
         fetch_urls: bool = True,
         allow_hosts: Collection[str] | None = None,
         options: Mapping[str, Any] | None = None,
@@ -91,12 +104,18 @@ class Memory(Upkeep):
         self.settings = Settings(
             location=resolved_location(location),
             embedder=embedder,
+            model=model,
+            vision_model=vision_model,
+            config=None if config is None else os.fspath(config),
+            extraction=extraction or Extraction(),
             plugins=plugins,
             limits=limits or Limits(),
             read_only=read_only,
             sync=sync,
             keep_location=keep_location,
             strict_skills=strict_skills,
+            redact=redaction(redact),
+            chatter=chatter,
             fetch_urls=fetch_urls,
             allow_hosts=allowed_hosts(allow_hosts),
             options=options or {},
@@ -143,8 +162,8 @@ class Memory(Upkeep):
             occurred_at: When it happened, where that is not now.
             expires_at: From when on it must be gone from every read.
             version: With ``key``: the version that must be current (0: none).
-            infer: Whether extractors may add facts: ``"auto"`` where there are any, True insists, False never.
-            wait: False lets describers look at pictures afterwards; see `status` for the result's ``task_id``.
+            infer: Whether facts and tools' lessons are drawn from it: ``"auto"`` where somebody can, True insists.
+            wait: False leaves that, and looking at pictures, for later; see `status` for the result's ``task_id``.
 
         Returns:
             One outcome per part. A part that is refused never takes another with it.
@@ -172,12 +191,39 @@ class Memory(Upkeep):
         )
         return self.engine.feedback.added(request)
 
+    def extract(
+        self,
+        content: object,
+        *,
+        tags: Iterable[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        occurred_at: datetime | str | None = None,
+        **ids: Unpack[ScopeIds],
+    ) -> ExtractionPlan:
+        """What `add` would draw from a conversation: the same plan, without writing anything.
+
+        Args:
+            content: As for `add`.
+            tags, metadata, occurred_at: As for `add`.
+            user_id, agent_id, run_id, bucket: Whose memories it is compared with.
+
+        Raises:
+            ConfigError: No model is configured, and no plugin could be asked.
+            ModelError: The model could not answer.
+            InputRejected: The content cannot be read.
+        """
+        request = AddRequest(
+            content=content, scope=scope_of(ids), tags=tags, metadata=metadata, occurred_at=occurred_at
+        )
+        return self.engine.ingest.planned(request)
+
     def feedback(
         self, text: str, *, buckets: Collection[str] = (), dry_run: bool = False, **ids: Unpack[ScopeIds]
     ) -> FeedbackResult:
         """Corrects what was remembered, said in plain words and without an id.
 
-        Rules read "X, not Y", "it is X now", "change Y to X", "forget that …" and their likes, in English and Chinese.
+        Rules read "X, not Y", "it is X now", "change Y to X", "forget that …" and their likes, in English and Chinese;
+        where they do not know what is meant, a model does, if one is configured.
         What is wrong gets a new version, so that search finds the correction alone and `history` the rest.
 
         Args:
@@ -201,6 +247,7 @@ class Memory(Upkeep):
 
         Raises:
             NotFound: A memory of it is not there any more.
+            VersionConflict: Somebody changed a memory of it since, and nothing was undone; `restore` takes any version.
         """
         self.engine.feedback.undo(result, optional_scope(ids), self._buckets(buckets))
 
@@ -249,7 +296,8 @@ class Memory(Upkeep):
             id: The memory's id.
             user_id, agent_id, run_id, bucket: Where given, the memory must lie inside this scope.
             version: Where given, the version that must be current.
-            erase: Also remove text, vectors, words, media and all versions from disk, for good.
+            erase: Also remove text, vectors, words, media and all versions from disk, for good; with a turn also the
+                facts that were drawn from it, of which one that holds by other turns since keeps its current words.
 
         Raises:
             NotFound: There is no such memory inside the scope.
@@ -285,6 +333,8 @@ class Memory(Upkeep):
     ) -> MemoryItem:
         """Brings an earlier version back, as a new one; also of a deleted memory.
 
+        What was still to be done about that version is done in the background.
+
         Raises:
             NotFound: There is no such memory inside the scope, or no such version with content.
             AccessDenied: It lies in a shared bucket, where the user may only read it.
@@ -292,194 +342,33 @@ class Memory(Upkeep):
         scope = optional_scope(ids)
         return self.engine.editor.restore(id, version, scope=scope)
 
-    # -- reading ------------------------------------------------------------------------------------------
-
-    def search(
+    def describe(
         self,
-        query: str,
+        id: str,  # noqa: A002 - the word that mem0's users know
         *,
-        buckets: Collection[str] = (),
-        top_k: int = 10,
-        kinds: Collection[str] | None = None,
-        tags: Collection[str] | None = None,
-        filters: Mapping[str, Any] | Filter | None = None,
-        min_score: float | None = None,
-        as_of: datetime | str | None = None,
-        explain: bool = False,
+        wait: bool = True,
         **ids: Unpack[ScopeIds],
-    ) -> SearchResult:
-        """Recalls the memories that answer a question, best first.
+    ) -> AddResult:
+        """Describes a picture once more, as a new version: by a better model, or by the first one that there is.
+
+        What describers said before gives way; the user's own words stay and come first.
 
         Args:
-            query: The question, in words.
-            user_id, agent_id, run_id, bucket: Whose memories. May also stand in ``filters``, as mem0 has it.
-            buckets: Further buckets, such as knowledge bases, to look into as well; `Hit.item` says its ``bucket``.
-                One that is shared with nobody of that ``user_id`` is empty for them.
-            top_k: Most hits to return, 1 to ``limits.top_k``.
-            kinds: Only these kinds.
-            tags: Only memories that carry all of these.
-            filters: See `memplug.values.filters`.
-            min_score: Leave out hits below this score.
-            as_of: Search what was current at that moment.
-            explain: Tell each hit's shares by ranker.
-
-        Raises:
-            ScopeError: No scope id.
-            FilterError: A filter that means nothing.
-            MalformedInput, InputTooLarge: An empty or overlong query, or a ``top_k`` out of range.
-        """
-        scope, rest = split_scope(ids, parse_filter(filters, self.settings.limits))
-        hits = self.engine.recall.search(
-            query,
-            scope=scope,
-            buckets=self._buckets(buckets),
-            top_k=top_k,
-            filter=joined(rest, self._kinds(kinds), self._tags(tags)),
-            min_score=min_score,
-            as_of=check_moment(as_of, name="as_of"),
-            explain=explain,
-        )
-        self.engine.plugins.notify("after_search", query=query, hits=hits)
-        return SearchResult(hits=tuple(hits), query=query)
-
-    def _buckets(self, buckets: Collection[str]) -> tuple[str, ...]:
-        return check_texts("buckets", buckets, self.settings.limits.tags)
-
-    def _kinds(self, kinds: Collection[str] | None) -> Filter | None:
-        most = self.settings.limits.filter_values
-        return None if kinds is None else Compare("kind", "in", check_texts("kinds", kinds, most))
-
-    def _tags(self, tags: Collection[str] | None) -> Filter | None:
-        if tags is None:
-            return None
-        return All(
-            tuple(Compare("tags", "contains", tag) for tag in check_texts("tags", tags, self.settings.limits.tags))
-        )
-
-    def get(
-        self,
-        id: str | None = None,  # noqa: A002 - the word that mem0's users know
-        *,
-        key: str | None = None,
-        **ids: Unpack[ScopeIds],
-    ) -> MemoryItem:
-        """One memory by its id, or by the caller's key inside a scope.
+            id: The memory's.
+            user_id, agent_id, run_id, bucket: Where given, the memory must lie inside this scope.
+            wait: False leaves it to the background; see `status` for the result's ``task_id``.
 
         Raises:
             NotFound: There is no such memory inside the scope.
-            ConfigError: Neither or both of id and key were given.
-            ScopeError: A key was given without a scope.
+            AccessDenied: It lies in a shared bucket, where the user may only read it.
+            MalformedInput: It has no original.
+            ConfigError: Nothing here can describe it.
+            ModelError, PluginError: It could not be described, and ``wait`` is True; the memory is as it was.
         """
-        if (id is None) is (key is None):
-            raise ConfigError("get takes either an id or a key")
-        if key is None:
-            return self.engine.store.get(str(id), optional_scope(ids)).item.handed_out()
-        scope = scope_of(ids)
-        return self._keyed(scope, str(check_key(key, self.settings.limits)))
-
-    def _keyed(self, scope: Scope, key: str) -> MemoryItem:
-        """The memory under a key of exactly this scope, else the newest under that key inside it."""
-        try:
-            return self.engine.store.get(keyed_id(scope, key), scope).item.handed_out()
-        except NotFound:
-            found = self.engine.store.select(View(scope=scope, filter=Compare("key", "eq", key)), limit=1)
-        if not found:
-            raise NotFound(f"there is no memory under the key {key!r:.100} here")
-        return found[0].item.handed_out()
-
-    def get_all(
-        self,
-        *,
-        filters: Mapping[str, Any] | Filter | None = None,
-        limit: int = 100,
-        cursor: str | None = None,
-        pieces: bool = False,
-        **ids: Unpack[ScopeIds],
-    ) -> Page:
-        """A page of a scope's memories, newest first.
-
-        Args:
-            user_id, agent_id, run_id, bucket: Whose memories. May also stand in ``filters``.
-            filters: See `memplug.values.filters`.
-            limit: Most memories on a page, 1 to ``limits.top_k``.
-            cursor: `Page.cursor` of the page before.
-            pieces: Also list the pieces of others, such as a document's passages; ``filters={"part_of": id}`` lists
-                those of one memory.
-
-        Raises:
-            ScopeError: No scope id.
-            MalformedInput: A limit out of range, or a cursor that no page gave.
-        """
-        most = self.settings.limits.top_k
-        if not isinstance(limit, int) or not 1 <= limit <= most:
-            raise MalformedInput(f"limit must be 1 to {most}, not {limit!r}")
-        scope, rest = split_scope(ids, parse_filter(filters, self.settings.limits))
-        after = read_cursor(cursor) if cursor is not None else None
-        wholes = None if pieces or names(rest, "part_of") else Compare("part_of", "set", value=False)
-        view = View(scope=scope, filter=joined(rest, wholes))
-        records = self.engine.store.select(view, limit=limit + 1, after=after)
-        items = tuple(record.item.handed_out() for record in records[:limit])
-        return Page(items=items, cursor=cursor_of(items[-1]) if len(records) > limit else None)
-
-    def history(
-        self,
-        id: str,  # noqa: A002 - the word that mem0's users know
-        **ids: Unpack[ScopeIds],
-    ) -> list[MemoryItem]:
-        """All versions of a memory, oldest first, its deletion included.
-
-        Raises:
-            NotFound: There is no such memory inside the scope.
-        """
-        scope = optional_scope(ids)
-        return [record.item.handed_out() for record in self.engine.store.history(id, scope)]
-
-    def media(
-        self,
-        id: str,  # noqa: A002 - the word that mem0's users know
-        **ids: Unpack[ScopeIds],
-    ) -> bytes:
-        """The original of a memory, byte for byte; of a piece, its whole's.
-
-        Raises:
-            NotFound: There is no such memory inside the scope, or it has no original.
-        """
-        with closing(self.open_media(id, **ids)) as file:
-            return file.read()
-
-    def open_media(
-        self,
-        id: str,  # noqa: A002 - the word that mem0's users know
-        *,
-        thumbnail: bool = False,
-        **ids: Unpack[ScopeIds],
-    ) -> BinaryIO:
-        """The original of a memory (or its thumbnail, a small WebP picture) as a file open for reading.
-
-        Raises:
-            NotFound: There is no such memory inside the scope, or it has no original or thumbnail.
-        """
-        item = self.get(id, **ids)
-        if item.media is None and item.part_of is not None:
-            item = self.get(item.part_of, **ids)
-        digest = item.media and (item.media.thumbnail if thumbnail else item.media.digest)
-        if not digest:
-            raise NotFound(f"memory {id!r} has no {'thumbnail' if thumbnail else 'original'}")
-        return self.engine.store.backend.open_media(digest)
-
-    def skill(self, name: str, *, version: int | None = None, **ids: Unpack[ScopeIds]) -> Skill:
-        """A skill by its name: its instructions, and each of its files byte for byte. Nothing of it is ever run.
-
-        Args:
-            name: As its `SKILL.md` gives it.
-            version: An earlier edition instead of the current one.
-            user_id, agent_id, run_id, bucket: Whose skills; one of exactly this scope comes first.
-
-        Raises:
-            NotFound: There is no such skill or version inside the scope.
-            ScopeError: No scope id.
-        """
-        return find_skill(self.engine.store, name, scope_of(ids), limits=self.settings.limits, version=version)
+        result = self.engine.ingest.describing.again(id, optional_scope(ids), wait=wait)
+        if result.task_id is not None:
+            self.engine.worker.start()
+        return result
 
     # -- the store ----------------------------------------------------------------------------------------
 
@@ -504,6 +393,7 @@ class Memory(Upkeep):
         """Ends background work after the step that it is at, and lets go of the store. A second call does nothing."""
         self.engine.worker.close()
         self.engine.store.backend.close()
+        self.engine.disconnect()
 
     def __enter__(self) -> Self:
         return self

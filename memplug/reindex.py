@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memplug.engine import make_embedder, profile_of, request_for
+from memplug.equipment import config_of, embedding
 from memplug.pipelines.indexing import index
 from memplug.plugins.manager import PluginManager
 
@@ -44,7 +45,7 @@ def reindex(
         BackendError: The store failed; it is as it was.
     """
     plugins = PluginManager(plugins=settings.plugins, environ=os.environ)
-    made = make_embedder(embedder, plugins)
+    made = make_embedder(embedder, plugins, embedding(config_of(settings))[1])
     with closing(plugins.backend(settings.scheme)(request_for(settings, None))) as backend:
         memories = backend.rebuild(profile_of(made), lambda records: index(records, made), progress)
     return ReindexReport(memories=memories, embedder=made.name)

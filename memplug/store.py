@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from memplug.values.item import Record
+    from memplug.values.item import Record, Status
     from memplug.values.scope import Scope
 
 
@@ -152,6 +152,11 @@ class Store:
             self.rights.check_change(record.item, scope)
         return record
 
+    def some(self, ids: Sequence[str], scope: Scope) -> dict[str, Record]:
+        """The current versions of those of the ids that `get` would find, in one read."""
+        latest = self.backend.latest(ids)
+        return {id_: one for id_, one in latest.items() if not one.item.deleted and self._visible(one, scope)}
+
     def history(self, id_: str, scope: Scope | None, *, change: bool = False) -> list[Record]:
         """All versions of one memory, oldest first, deletions included.
 
@@ -217,6 +222,10 @@ class Store:
             found |= dict.fromkeys(id_ for id_, record in latest.items() if reach.admits(record.item))
         return list(found)
 
+    def pieces(self, wholes: Sequence[str]) -> set[str]:
+        """The ids of all pieces that these memories have or had; who asks has found the wholes where they may."""
+        return self.backend.ids(Compare("part_of", "in", tuple(wholes)))
+
     def authors(self, bucket: Scope) -> set[str | None]:
         """The users whose memories lie in a bucket, or ever did and may come back; None for those of nobody."""
         return {record.item.user_id for record in self.backend.latest(self.ids(View(scope=bucket))).values()}
@@ -233,8 +242,15 @@ class Store:
 
     def pending(self) -> list[str]:
         """The ids of all memories that a step is still to come for: for the worker, never for a user's call."""
-        where = All((self._unexpired(), Compare("status", "eq", "pending"), Not(Compare("kind", "eq", TASK))))
-        return [record.id for page in self._paged(where, batch=1_000) for record in page]
+        return [record.id for page in self._of_status("pending") for record in page]
+
+    def failed(self) -> Iterator[list[Record]]:
+        """All memories that a step failed for, in batches: for the worker, never for a user's call."""
+        return self._of_status("failed")
+
+    def _of_status(self, status: Status) -> Iterator[list[Record]]:
+        where = All((self._unexpired(), Compare("status", "eq", status), Not(Compare("kind", "eq", TASK))))
+        return self._paged(where, batch=1_000)
 
     def _paged(self, where: Filter, *, batch: int, vectors: bool = False) -> Iterator[list[Record]]:
         after: tuple[datetime, str] | None = None

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal, Unpack
 
 from memplug.pipelines.doctor import Doctor, Report
 from memplug.pipelines.moving import Mover
-from memplug.pipelines.tasks import TaskStatus, status_of
 from memplug.pipelines.transfer import Exporter, ExportReport, Importer, ImportReport
 from memplug.values.scope import ScopeIds, optional_scope
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from memplug.engine import Engine
+    from memplug.pipelines.tasks import TaskStatus
     from memplug.settings import Settings
 
 
@@ -31,7 +31,7 @@ class Upkeep:
         Raises:
             NotFound: There is no such task; one that has ended can be asked for during seven days.
         """
-        return status_of(self.engine.store, task_id)
+        return self.engine.worker.status(task_id)
 
     def wait(
         self, task_id: str, timeout: float | None = None, *, progress: Callable[[int, int, str], None] | None = None
@@ -44,12 +44,19 @@ class Upkeep:
         self.engine.worker.start()
         return self.engine.worker.wait(task_id, timeout, progress)
 
-    def work(self, *, progress: Callable[[int, int, str], None] | None = None) -> float | None:
+    def work(self, *, again: bool = False, progress: Callable[[int, int, str], None] | None = None) -> float | None:
         """Carries out what is pending in the whole store and due now, also what a process that was killed left.
 
+        Args:
+            again: Also take up what has failed: what a server refused before its key was right, or was down for too
+                long.
+            progress: Told tasks done, tasks altogether, and what is being done.
+
         Returns:
-            Seconds until something is due again; None where nothing is left.
+            Seconds until something is due again; None where nothing is left that this process has a step for.
         """
+        if again:
+            self.engine.worker.revive()
         self.engine.worker.adopt()
         return self.engine.worker.round(progress)
 
@@ -121,7 +128,9 @@ class Upkeep:
             repair: Also repair what can be repaired without losing anything.
             progress: Told memories done, memories altogether, and what is being done.
         """
-        return Doctor(store=self.engine.store, embedder=self.engine.embedder).examine(repair=repair, progress=progress)
+        return Doctor(store=self.engine.store, embedder=self.engine.embedder, limits=self.settings.limits).examine(
+            repair=repair, progress=progress
+        )
 
     def maintain(self, progress: Callable[[int, int, str], None] | None = None) -> None:
         """Does at once the upkeep that otherwise happens by itself, and removes originals that no memory names."""

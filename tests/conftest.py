@@ -14,6 +14,10 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+#: These tests are about memplug alone. Plugins that are installed beside it, such as those of this repository, have
+#: tests of their own; a describer among them would have a say in every picture here.
+os.environ.setdefault("MEMPLUG_DISABLE_PLUGINS", "all")
+
 
 class Install(Protocol):
     """Installs a package with one plugin."""

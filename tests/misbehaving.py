@@ -88,8 +88,8 @@ def _sleep_a_little(_data: bytes, _limits: Limits, _words: str) -> None:
     time.sleep(1)
 
 
-def _abort(_data: bytes, _limits: Limits, _words: str) -> None:
-    os.write(2, b"terminate called after bad_alloc\n")
+def _abort(_data: bytes, _limits: Limits, words: str) -> None:
+    os.write(2, (words or "terminate called after bad_alloc").encode() + b"\n")
     os.abort()
 
 

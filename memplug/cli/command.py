@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from memplug.cli.invocation import Invocation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from memplug.values.scope import ScopeIds
 
@@ -20,6 +20,19 @@ _SCOPES = (
     ("run_id", ("--run",), "MEMPLUG_RUN", "The conversation."),
     ("bucket", ("--bucket",), "MEMPLUG_BUCKET", "The named collection."),
 )
+
+
+class Commands(click.Group):
+    """Commands under one name, such as ``memplug buckets list``; the global options may stand in between as well.
+
+    Args:
+        name: The name.
+        help: What they are about.
+        commands: They.
+    """
+
+    def __init__(self, name: str, *, help: str, commands: Sequence[click.Command]) -> None:  # noqa: A002 - click's word
+        super().__init__(name=name, help=help, params=[*global_options()], commands=list(commands))
 
 
 class Command(click.Command):
@@ -57,6 +70,14 @@ def global_options(*, environment: bool = False) -> list[click.Option]:
             show_envvar=environment,
             help="Embedder to open the store with. Default: its own.",
         ),
+        _global(
+            ["--option", "options"],
+            multiple=True,
+            metavar="NAME=VALUE",
+            envvar="MEMPLUG_OPTIONS" if environment else None,
+            show_envvar=environment,
+            help="Setting for the store, such as companion=s3://bucket/prefix for db://. Repeatable.",
+        ),
         _global(["--json"], is_flag=True, help="Print one JSON document."),
         _global(["--quiet"], is_flag=True, help="No notes, warnings or progress on stderr."),
     ]
@@ -68,9 +89,11 @@ def _global(words: list[str], **settings: Any) -> click.Option:
 
 def _remember(context: click.Context, parameter: click.Parameter, value: object) -> None:
     """Keeps a global option's value; eager, so that an error in a later option is told the right way."""
-    if value in (None, False):
+    if value in (None, False, ()):
         return
     invocation = context.ensure_object(Invocation)
+    if parameter.name == "options":
+        value = (*invocation.options, *cast("tuple[str, ...]", value))
     setattr(invocation, str(parameter.name), value)
     source = context.get_parameter_source(str(parameter.name))
     if parameter.name == "store" and source is not None:

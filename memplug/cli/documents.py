@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from memplug.exceptions import MemplugError
+    from memplug.values.bucket import Bucket
     from memplug.values.hit import Hit
     from memplug.values.item import MemoryItem
     from memplug.values.outcome import Outcome
@@ -20,7 +21,8 @@ def item_document(item: MemoryItem) -> dict[str, Any]:
         "tags": list(item.tags),
         "metadata": dict(item.metadata),
         "media": asdict(item.media) if item.media else None,
-        "source": asdict(item.source) | {"derived_from": list(item.source.derived_from)},
+        "source": asdict(item.source)
+        | {name: list(getattr(item.source, name)) for name in ("derived_from", "supersedes")},
         "valid_from": item.valid_from.isoformat(),
     }
 
@@ -39,6 +41,11 @@ def outcome_document(outcome: Outcome) -> dict[str, Any]:
 def error_document(error: MemplugError) -> dict[str, Any]:
     """An error: its stable code, its words, and what to do about it."""
     return {"code": error.code, "message": error.message, "hint": error.hint}
+
+
+def bucket_document(bucket: Bucket) -> dict[str, Any]:
+    """A shared bucket with everybody's role."""
+    return {name: _plain(value) for name, value in asdict(bucket).items()}
 
 
 def _plain(value: object) -> object:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from memplug.cli.options import read_options
 from memplug.cli.printable import UNSAFE
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Invocation:
         store: Location of the store; None leaves it to `Memory`.
         store_from: Where that was said: ``COMMANDLINE`` or ``ENVIRONMENT``; empty where nobody did.
         embedder: Name of the embedder; None leaves it to `Memory`.
+        options: Settings for the backend, each as it was typed: ``name=value``.
         json: Whether the answer is one JSON document.
         quiet: Whether to leave out notes, warnings and progress.
     """
@@ -34,6 +36,7 @@ class Invocation:
     store: str | None = None
     store_from: str = ""
     embedder: str | None = None
+    options: tuple[str, ...] = ()
     json: bool = False
     quiet: bool = False
 
@@ -41,13 +44,14 @@ class Invocation:
         """The memory that the options name. Commands that only read ask for no more, and so never make a store."""
         from memplug.memory import Memory
 
-        return Memory(self.store, embedder=self.embedder, read_only=read_only)
+        return Memory(self.store, embedder=self.embedder, read_only=read_only, options=read_options(self.options))
 
     def settings(self) -> Settings:
         """What `open` would open."""
         from memplug.settings import Settings, resolved_location
 
-        return Settings(location=resolved_location(self.store), embedder=self.embedder)
+        location = resolved_location(self.store)
+        return Settings(location=location, embedder=self.embedder, options=read_options(self.options))
 
     def answer(self, document: Mapping[str, Any], show: Callable[[Screen], None], *, code: int = 0) -> None:
         """Gives the command's answer: the document with ``--json``, else what ``show`` writes.

@@ -60,6 +60,30 @@ def read_metadata(values: Sequence[str]) -> dict[str, Any] | None:
     return found if values else None
 
 
+def read_options(values: Sequence[str]) -> dict[str, Any]:
+    """Settings for a backend from ``name=value`` pairs; a later one wins.
+
+    A value is a number, true, false or an object where it is JSON of that, else text.
+
+    Raises:
+        ConfigError: One is no pair; its value is not shown, since it may be a secret.
+    """
+    found: dict[str, Any] = {}
+    for one in values:
+        name, equals, value = one.partition("=")
+        if not equals or not name.strip():
+            raise ConfigError("--option takes name=value", hint="such as companion=s3://bucket/prefix")
+        found[name.strip()] = _scalar(value) if not value.lstrip().startswith("{") else _settings(name, value)
+    return found
+
+
+def _settings(name: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise ConfigError(f"--option {name.strip()} begins like a JSON object and is none") from None
+
+
 def read_filter(text: str | None) -> dict[str, Any] | None:
     """A filter from JSON.
 

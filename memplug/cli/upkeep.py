@@ -115,10 +115,12 @@ def maintain(invocation: Invocation) -> None:
 @command("worker")
 @click.option("--once", is_flag=True, help="Do what is due now, and end.")
 @click.option("--every", type=click.FloatRange(min=0.1), default=5.0, show_default=True, help="Seconds between looks.")
-def worker(invocation: Invocation, *, once: bool, every: float) -> None:
-    """Carry out what `add` left to do in the background, whichever process left it."""
+@click.option("--again", is_flag=True, help="Also take up what has failed, once.")
+def worker(invocation: Invocation, *, once: bool, every: float, again: bool) -> None:
+    """Carry out what `add` left to do in the background, whichever process left it, until it is stopped."""
     with invocation.open() as memory, progress(invocation, "working") as advance:
-        while (pause := memory.work(progress=advance)) is not None or not once:
+        while (pause := memory.work(again=again, progress=advance)) is not None or not once:
+            again = False
             if once and pause:
                 break
             time.sleep(every if pause is None else min(pause, every))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from memplug.exceptions import MemplugError, PluginError
+from memplug.safety.secrets import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,6 +22,9 @@ _TOLERANCE = 1e-3
 
 class CheckedEmbedder:
     """An embedder that keeps to its contract, or raises.
+
+    It is never told a secret, unless it says that it keeps texts on the machine (``local = True``); where the search
+    for secrets fails, it is told nothing.
 
     Args:
         embedder: Any embedder.
@@ -37,6 +41,7 @@ class CheckedEmbedder:
                 f"an embedder's name must be text, not {embedder.name!r}", plugin=repr(embedder.name), hook="name"
             )
         self.name = embedder.name
+        self._local = getattr(embedder, "local", False) is True
 
     @property
     def dimension(self) -> int:
@@ -51,13 +56,22 @@ class CheckedEmbedder:
         texts = list(texts)
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
-        rows = self._called("embed", lambda: self._embedder.embed(texts))
+        rows = self._called("embed", lambda: self._embedder.embed([self._safe(text) for text in texts]))
         return self._checked("embed", rows, (len(texts), self.dimension))
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
         """The vector of a question: float32 of shape ``(dimension,)``, of unit length or all zeros."""
-        row = self._called("embed_query", lambda: self._embedder.embed_query(text))
+        row = self._called("embed_query", lambda: self._embedder.embed_query(self._safe(text)))
         return self._checked("embed_query", row, (self.dimension,))
+
+    def close(self) -> None:
+        """Lets go of the embedder's connections, where it has any."""
+        close = getattr(self._embedder, "close", None)
+        if callable(close):
+            close()
+
+    def _safe(self, text: str) -> str:
+        return text if self._local else redacted(text)
 
     def _called(self, method: str, call: Callable[[], object]) -> object:
         try:

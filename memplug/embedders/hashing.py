@@ -40,6 +40,9 @@ class HashingEmbedder:
         ConfigError: The argument is no such number.
     """
 
+    #: Texts stay on the machine.
+    local = True
+
     def __init__(self, argument: str = "") -> None:
         number = int(argument) if argument.isascii() and argument.isdigit() else None
         dimension = _DIMENSION if argument == "" else number

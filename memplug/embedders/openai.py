@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +9,16 @@ import numpy as np
 
 from memplug.embedders.pieces import Piece, all_pieces, batches
 from memplug.embedders.rows import unit_rows
-from memplug.exceptions import ConfigError, MissingExtra, PluginError
+from memplug.exceptions import ConfigError, ModelError, ModelUnavailable, PluginError
+from memplug.models.connection import Connection, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Self
 
     from numpy.typing import NDArray
-    from openai import OpenAI
+
+    from memplug.values.endpoint import Endpoint
 
 #: Characters of one input. OpenAI's models take 8,192 tokens, and a Chinese character can be more than one.
 _PIECE = 6_000
@@ -24,10 +26,6 @@ _PIECE = 6_000
 _COUNT, _CHARACTERS = 256, 200_000
 #: Lengths that are known, so that opening a store asks nobody.
 _KNOWN = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
-_REQUEST_TIMEOUT = 408
-_CONFLICT = 409
-_TOO_MANY = 429
-_SERVER_ERROR = 500
 
 
 class OpenAIEmbedder:
@@ -40,6 +38,7 @@ class OpenAIEmbedder:
         dimension: Length of its vectors; None takes it from the first answer.
         timeout: Seconds for one request.
         retries: How often a request is sent again after a failure that may pass.
+        concurrency: Most requests at once.
 
     Raises:
         ConfigError: No model was named, or neither a key nor a server.
@@ -55,6 +54,7 @@ class OpenAIEmbedder:
         dimension: int | None = None,
         timeout: float = 60.0,
         retries: int = 2,
+        concurrency: int = 4,
     ) -> None:
         if not argument:
             raise ConfigError("the embedder 'openai' needs a model", hint="such as openai:text-embedding-3-small")
@@ -62,7 +62,31 @@ class OpenAIEmbedder:
         self._model = argument
         self._dimension = dimension or _KNOWN.get(argument)
         self._lock = threading.Lock()
-        self._client = _client(base_url, api_key, timeout=timeout, retries=retries)
+        self._connection = Connection(
+            user="the embedder 'openai'",
+            title=f"the embedding server for {self.name!r}",
+            base_url=base_url,
+            api_key=api_key,
+            timeout=timeout,
+            retries=retries,
+            concurrency=concurrency,
+        )
+
+    @classmethod
+    def configured(cls, argument: str, endpoint: Endpoint) -> Self:
+        """The model on the server that the configuration names.
+
+        Raises:
+            ConfigError: See the class; or the variable that is to hold the key holds none.
+        """
+        return cls(
+            argument,
+            base_url=endpoint.base_url,
+            api_key=key_of(endpoint, "the embedder 'openai'"),
+            timeout=endpoint.timeout,
+            retries=endpoint.retries,
+            concurrency=endpoint.concurrency,
+        )
 
     @property
     def dimension(self) -> int:
@@ -97,21 +121,18 @@ class OpenAIEmbedder:
 
     def close(self) -> None:
         """Closes the connections to the server."""
-        self._client.close()
+        self._connection.close()
 
     def _request(self, batch: list[Piece]) -> NDArray[np.float32]:
-        import openai
-
         texts = [piece.text for piece in batch]
         try:
             # "float" because several compatible servers do not know the client's default, base64.
-            answer = self._client.embeddings.create(model=self._model, input=texts, encoding_format="float")
-        except openai.APIStatusError as error:
-            raise self._error(f"answered {error.status_code}", retryable=_passing(error.status_code)) from error
-        except openai.APIConnectionError as error:
-            raise self._error("cannot be reached, or answers too slowly", retryable=True) from error
-        except (openai.OpenAIError, ValueError, TypeError) as error:
-            raise self._error(f"gave an answer that cannot be read: {type(error).__name__}") from error
+            answer = self._connection.call(
+                lambda client: client.embeddings.create(model=self._model, input=texts, encoding_format="float")
+            )
+        except ModelError as error:
+            problem = error.message.removeprefix(f"{self._connection.title} ")
+            raise self._error(problem, retryable=isinstance(error, ModelUnavailable)) from error
         return self._vectors(answer, len(batch))
 
     def _vectors(self, answer: Any, count: int) -> NDArray[np.float32]:
@@ -138,25 +159,5 @@ class OpenAIEmbedder:
     def _error(self, problem: str, *, retryable: bool = False) -> PluginError:
         """The server's own words stay in ``__cause__``: some servers repeat the key in them."""
         hint = "the same call may succeed later" if retryable else None
-        words = f"the embedding server for {self.name!r} {problem}"
+        words = f"{self._connection.title} {problem}"
         return PluginError(words, plugin=self.name, hook="embed", hint=hint, retryable=retryable)
-
-
-def _passing(status: int) -> bool:
-    return status in {_REQUEST_TIMEOUT, _CONFLICT, _TOO_MANY} or status >= _SERVER_ERROR
-
-
-def _client(base_url: str | None, api_key: str | None, *, timeout: float, retries: int) -> OpenAI:
-    url = base_url or os.environ.get("OPENAI_BASE_URL") or None
-    key = api_key or os.environ.get("OPENAI_API_KEY") or None
-    if url is None and key is None:
-        raise ConfigError(
-            "the embedder 'openai' has neither a key nor a server",
-            hint="set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own",
-        )
-    try:
-        from openai import OpenAI
-    except ImportError as error:
-        raise MissingExtra("the embedder 'openai' needs its extra: pip install 'memplug[openai]'") from error
-    # The client insists on a key, also for servers that want none.
-    return OpenAI(base_url=url, api_key=key or "none", timeout=timeout, max_retries=retries)

@@ -32,6 +32,9 @@ class SentenceTransformersEmbedder:
         ConfigError: There is no such model, or it could not be downloaded.
     """
 
+    #: Texts stay on the machine.
+    local = True
+
     def __init__(self, argument: str = "") -> None:
         model = argument or _MODEL
         self.name = f"sentence-transformers:{model}"

@@ -47,6 +47,9 @@ class WordLlamaEmbedder:
         MissingExtra: The package is not installed, or its files are damaged.
     """
 
+    #: Texts stay on the machine.
+    local = True
+
     def __init__(self, argument: str = "") -> None:
         dimension = argument.removeprefix(f"{_MODEL}:")
         if dimension not in {"", *map(str, _DIMENSIONS)}:

@@ -10,6 +10,7 @@ from memplug.exceptions import InputTooLarge, MalformedInput, UnsupportedInput
 from memplug.inputs.blob_contents import Contents, look_into
 from memplug.inputs.provenance import provenance_of
 from memplug.safety.labels import check_key, check_tags
+from memplug.safety.media_type import declared, sniff
 from memplug.safety.text import clean
 from memplug.values.draft import Draft, Media
 
@@ -83,9 +84,11 @@ def _labels(part: Part, limits: Limits) -> tuple[str | None, tuple[str, ...]]:
 
 
 def _unasked(source: Source) -> UnsupportedInput:
-    shown = source.media_type or source.label or "these bytes"
+    shown, kind = (source.media_type or source.label or "these bytes")[:100], sniff(source.data or b"")
+    if kind is not None and declared(source.media_type, source.label) not in {None, kind.content_type}:
+        shown = f"{shown}, which begins like {kind.name}"
     return UnsupportedInput(
-        f"no input type takes {shown:.100}", hint="with a key, or the kind 'blob', they are kept as they are"
+        f"no input type takes {shown}", hint="with a key, or the kind 'blob', they are kept as they are"
     )
 
 

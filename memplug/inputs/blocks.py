@@ -15,6 +15,7 @@ from memplug.inputs.kept_blocks import KEPT_READERS
 from memplug.inputs.piece import Block, Piece
 from memplug.safety.data_url import decode_base64, is_image_url
 from memplug.safety.sizes import image_too_large
+from memplug.values.skill_draft import SkillDraft
 from memplug.values.source import Source
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ def read_item(item: object, limits: Limits) -> Piece:
     match item:
         case str():
             return _picture(Source(url=item)) if is_image_url(item) else Piece(text=item)
-        case Source():
-            return Piece(source=item)
+        case Source() | SkillDraft():
+            return _source(item)
         case bytes() | bytearray() | memoryview():
             return Piece(source=Source(data=bytes(item)))
         case os.PathLike():
@@ -47,6 +48,10 @@ def read_item(item: object, limits: Limits) -> Piece:
         f"nothing is known of objects of type {type(item).__name__}",
         hint="str, Path, bytes, PIL image, Source, message or part dict",
     )
+
+
+def _source(item: Source | SkillDraft) -> Piece:
+    return Piece(source=item) if isinstance(item, Source) else Piece(source=item.source, value=item, kind="skill")
 
 
 def is_picture(value: object) -> bool:

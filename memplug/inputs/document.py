@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, cast
 from memplug.exceptions import InputTooLarge, MalformedInput
 from memplug.inputs.documents.chunking import STEP, passages
 from memplug.inputs.documents.formats import find_format, is_document
-from memplug.inputs.documents.reading import Reading
+from memplug.inputs.documents.reading import Block, Reading
 from memplug.inputs.provenance import provenance_of
 from memplug.safety.text import clean
 from memplug.values.draft import Draft, Media
 from memplug.values.source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from memplug.inputs.documents.chunking import Passage
     from memplug.inputs.documents.formats import Found
@@ -32,6 +32,9 @@ _OUTLINE, _FIRST_WORDS = 500, 200
 _TITLE, _WARNING, _WARNINGS = 200, 300, 20
 #: Who else may have said what a document holds; everybody else only handed it in.
 _QUOTED: frozenset[Role] = frozenset({"tool", "web", "document"})
+_SCANNED = "scanned_pages"
+#: What reading a document puts into its metadata.
+READ_METADATA = frozenset({"title", "pages", _SCANNED, "warnings", "declared_type"})
 
 
 class DocumentInput:
@@ -52,6 +55,9 @@ class DocumentInput:
         find it. The passages are the document's own words, each with its page and section. A document without text
         (a scan) has none.
 
+        Where it may be done later, a document over ``limits.parse_later_bytes`` is not read here: the draft is pending,
+        has no passages, and is known by its name and the user's description.
+
         Raises:
             UnsupportedInput: Bytes that are no document, or one of a format that is not read.
             InputTooLarge: More bytes, pages, characters or cells than are taken, or too much to read in time.
@@ -67,10 +73,14 @@ class DocumentInput:
             )
         name = clean(source.label)
         found = find_format(data, media_type=source.media_type, name=name)
+        media = Media(data=data, content_type=found.format.content_type, name=name)
+        if context.later and len(data) > context.limits.parse_later_bytes:
+            yield _unread(part, media, found)
+            return
         reading = _reading(found, data, context.limits)
         if found.format.text and not reading.blocks:
             raise MalformedInput("there is no text in the document", hint="there is nothing to find it by")
-        yield _draft(part, Media(data=data, content_type=found.format.content_type, name=name), found, reading)
+        yield _draft(part, media, found, reading)
 
 
 def _source(part: Part) -> Source:
@@ -94,23 +104,93 @@ def _reading(found: Found, data: bytes, limits: Limits) -> Reading:
     return reading
 
 
+def _unread(part: Part, media: Media, found: Found) -> Draft:
+    """A document that is still to be read, known by its name and the user's own words."""
+    said = (_brief(media.name, _TITLE), clean(part.description or "").strip())
+    return Draft(
+        part=part.index,
+        kind=DocumentInput.name,
+        text="\n".join(one for one in said if one) or found.format.label,
+        context=_sent_along(part, media),
+        media=media,
+        content_type=media.content_type,
+        metadata={"declared_type": found.declared_type} if found.declared_type else {},
+        occurred_at=part.occurred_at,
+        source=provenance_of(part),
+        pending=True,
+    )
+
+
 def _draft(part: Part, media: Media, found: Found, reading: Reading) -> Draft:
     reading = replace(reading, title=_brief(reading.title, _TITLE))
     provenance = provenance_of(part)
-    words = _brief(_NOT_WORDS.sub(" ", _stem(media.name)).strip(), _TITLE)
-    sent = (clean(part.description or ""), clean(part.context), words)
     return Draft(
         part=part.index,
         kind=DocumentInput.name,
         text=_known_by(media, found, reading),
-        context="\n".join(one for one in sent if one.strip()),
+        context=_sent_along(part, media),
         media=media,
         content_type=media.content_type,
         metadata=_metadata(found, reading),
         occurred_at=part.occurred_at,
         source=provenance,
-        pieces=tuple(_pieces(part, reading, provenance, words)),
+        pieces=tuple(_pieces(part.index, reading, provenance, _name_words(media))),
     )
+
+
+def _sent_along(part: Part, media: Media) -> str:
+    sent = (clean(part.description or ""), clean(part.context), _name_words(media))
+    return "\n".join(one for one in sent if one.strip())
+
+
+def _name_words(media: Media) -> str:
+    return _brief(_NOT_WORDS.sub(" ", _stem(media.name)).strip(), _TITLE)
+
+
+def scanned_pages(metadata: Mapping[str, Any]) -> tuple[int, ...]:
+    """The pages of a document that show something and have no words, by its metadata; rising."""
+    held = metadata.get(_SCANNED)
+    numbers = held if isinstance(held, list | tuple) else ()
+    return tuple(sorted({one for one in numbers if type(one) is int and one > 0}))
+
+
+def with_pages(draft: Draft, words: Mapping[int, str], *, read_by: str) -> Draft:
+    """A document with the words of pages that had none, as passages of these pages, in the place where these stand.
+
+    Args:
+        draft: The document.
+        words: What stands on which page.
+        read_by: Who says so; the passages' metadata has it.
+    """
+    blocks = [
+        Block(kind="paragraph", text=paragraph.strip(), page=page)
+        for page in sorted(words)
+        for paragraph in words[page].split("\n\n")
+        if paragraph.strip()
+    ]
+    title = draft.metadata.get("title")
+    reading = Reading(blocks=tuple(blocks), title=title if isinstance(title, str) else "")
+    source = replace(draft.source, message=None, position=None)
+    own = draft.pieces[0].metadata if draft.pieces else _without(draft.metadata, READ_METADATA)
+    fresh = [
+        replace(piece, tags=draft.tags, metadata={**own, "read_by": read_by}, expires_at=draft.expires_at)
+        for piece in _pieces(draft.part, reading, source, _name_words(cast("Media", draft.media)))
+    ]
+    pieces = sorted([*draft.pieces, *fresh], key=lambda piece: piece.source.page or 0)
+    placed = (replace(one, source=replace(one.source, position=place)) for place, one in enumerate(pieces))
+    return replace(draft, pieces=tuple(placed))
+
+
+def without_scanned(metadata: Mapping[str, Any], pages: Collection[int]) -> dict[str, Any]:
+    """The metadata of a document that does not list these pages as scanned any more."""
+    if not pages:
+        return dict(metadata)
+    left = [page for page in scanned_pages(metadata) if page not in pages]
+    return _without(metadata, {_SCANNED}) | ({_SCANNED: left} if left else {})
+
+
+def _without(metadata: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    return {name: value for name, value in metadata.items() if name not in names}
 
 
 def _known_by(media: Media, found: Found, reading: Reading) -> str:
@@ -134,10 +214,10 @@ def _shortened(headings: Sequence[str]) -> str:
     return " · ".join(kept)
 
 
-def _pieces(part: Part, reading: Reading, provenance: Provenance, name: str) -> Iterator[Draft]:
+def _pieces(part: int, reading: Reading, provenance: Provenance, name: str) -> Iterator[Draft]:
     for passage in passages(reading):
         yield Draft(
-            part=part.index,
+            part=part,
             kind=DocumentInput.name,
             text=passage.text,
             context=_context(passage, reading.title, name),
@@ -177,7 +257,7 @@ def _metadata(found: Found, reading: Reading) -> dict[str, Any]:
     known: dict[str, Any] = {
         "title": reading.title,
         "pages": reading.pages,
-        "scanned_pages": list(reading.scanned),
+        _SCANNED: list(reading.scanned),
         "warnings": [_brief(warning, _WARNING) for warning in reading.warnings[:_WARNINGS]],
         "declared_type": found.declared_type,
     }

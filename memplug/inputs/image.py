@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from memplug.exceptions import MalformedInput
 from memplug.inputs.provenance import provenance_of
-from memplug.safety.media_type import declared, sniff
+from memplug.safety.media_type import declared, seems_image
 from memplug.safety.text import clean
 from memplug.values.draft import Draft, Media
 
@@ -27,15 +27,13 @@ class ImageInput:
     name = "image"
 
     def accepts(self, part: Part) -> bool:
-        """Whether it is to be an image, begins like one, or is declared as one."""
+        """Whether it is to be an image, begins like one, or is declared as one and is no PDF or archive."""
         if part.kind is not None:
             return part.kind == self.name
         source = part.source
         if source is None or source.data is None:
             return False
-        kind = sniff(source.data)
-        claimed = declared(source.media_type, source.label) or ""
-        return claimed.startswith("image/") or (kind is not None and kind.content_type.startswith("image/"))
+        return seems_image(source.data, declared(source.media_type, source.label))
 
     def parse(self, part: Part, context: ParseContext) -> Iterator[Draft]:
         """One draft with the picture.

@@ -9,7 +9,7 @@ from memplug.exceptions import InputTooLarge
 from memplug.inputs.blocks import is_picture
 from memplug.safety.data_url import decode_data_url, media_type_of
 from memplug.safety.files import read_file
-from memplug.safety.media_type import HEAD, declared, sniff
+from memplug.safety.media_type import HEAD, declared, seems_image
 from memplug.safety.sizes import check_image_size, image_too_large
 from memplug.skills.folder import is_skill_folder, pack_folder
 from memplug.values.source import Source
@@ -84,9 +84,7 @@ class _Loader:
     def _is_image(self, head: bytes = b"", media_type: str | None = None) -> bool:
         if self._kind is not None:
             return self._kind == "image"
-        claimed = declared(media_type or self._source.media_type, self._source.label) or ""
-        kind = sniff(head)
-        return claimed.startswith("image/") or (kind is not None and kind.content_type.startswith("image/"))
+        return seems_image(head, declared(media_type or self._source.media_type, self._source.label))
 
     def _decoded(self, url: str) -> Source:
         try:

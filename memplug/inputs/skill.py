@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from memplug.exceptions import MalformedInput
@@ -13,6 +14,7 @@ from memplug.safety.text import clean
 from memplug.skills.manifest import MAIN, read_manifest, skill_origin
 from memplug.skills.package import looks_like_skill, open_package
 from memplug.values.draft import Draft, Media
+from memplug.values.skill_draft import SkillDraft
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from memplug.skills.manifest import Manifest
     from memplug.skills.package import Package
     from memplug.values.draft import Part
+    from memplug.values.source import Provenance
 
 _HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
 _FENCED = re.compile(r"^ {0,3}(`{3,}|~{3,}).*?(?:^ {0,3}\1|\Z)", re.MULTILINE | re.DOTALL)
@@ -70,8 +73,14 @@ class SkillInput:
             origin=skill_origin(manifest.name),
             metadata={"skill": _about(manifest, package, int(context.limits.metadata_bytes * _METADATA_SHARE))},
             occurred_at=part.occurred_at,
-            source=provenance_of(part),
+            source=_provenance(part),
         )
+
+
+def _provenance(part: Part) -> Provenance:
+    """Where it came from; of a draft, also the uses of tools that it was written from."""
+    source = provenance_of(part)
+    return replace(source, derived_from=part.value.derived_from) if isinstance(part.value, SkillDraft) else source
 
 
 def _data(part: Part) -> bytes:

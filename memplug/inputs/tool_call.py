@@ -11,7 +11,7 @@ from memplug.inputs.tool_outcome import judged
 from memplug.safety.text import clean
 from memplug.values.draft import Draft
 from memplug.values.source import Provenance
-from memplug.values.tool_call import FIELD, ToolCall, canonical, words_of
+from memplug.values.tool_call import FIELD, LEVELS, ToolCall, canonical, deeper, words_of
 from memplug.values.tool_stats import TOOL_FIELD, ToolStats
 
 if TYPE_CHECKING:
@@ -146,9 +146,10 @@ def _json(given: Any, *, scalars: bool = False) -> Any:
         return {}
     if text.lstrip()[:1] in {"{", "["}:
         try:
-            return from_json(text, allow_inf_nan=False)
+            found = from_json(text, allow_inf_nan=False)
         except ValueError:
             return text  # a model's arguments that were cut off are kept as they came
+        return text if deeper(found, LEVELS) else found
     return text
 
 
@@ -161,9 +162,10 @@ def _settled(given: Any) -> Any:
     import json
 
     try:
-        return json.loads(json.dumps(given, allow_nan=False))
+        found = json.loads(json.dumps(given, allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
         raise MalformedInput(f"arguments and results of a tool must be JSON: {error}") from error
+    return canonical(found) if deeper(found, LEVELS) else found
 
 
 def _duration(block: Block) -> float | None:
@@ -186,6 +188,8 @@ def _definition(block: Block) -> Block | None:
 
 def _defined(part: Part, inner: Block) -> Draft:
     schema = inner.get("parameters") or inner.get("input_schema") or inner.get("inputSchema")
+    if deeper(schema, LEVELS):
+        raise InputTooLarge(f"the definition of the tool {inner['name']!r:.100} is nested in over {LEVELS} levels")
     description = inner.get("description")
     stats = ToolStats(
         name=clean(inner["name"]),

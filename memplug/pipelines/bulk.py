@@ -132,7 +132,7 @@ class LineImporter:
         first = group[0]
         request = AddRequest(content=[line.message for line in group], scope=first.scope, **first.labels)
         try:
-            tally.count(self.ingest.add(request), group)
+            tally.count(self.ingest.add(request, asking=False), group)
         except BackendError:
             # A full disk is not the line's fault, nor would the next line fare better.
             raise

@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from memplug.pipelines.identity import imported_id
 from memplug.values.draft import Media
 from memplug.values.tool_call import FIELD, ToolCall, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from memplug.store import Store
     from memplug.values.draft import Draft
@@ -34,6 +34,22 @@ _STEP = 4
 def call_of(draft: Draft) -> ToolCall | None:
     """The use of a tool that a draft holds; None where it is something else."""
     return ToolCall.of_json(draft.metadata.get(FIELD)) if draft.kind == USE else None
+
+
+def referring(draft: Draft, refer: Callable[[Any], Any]) -> Draft:
+    """The use with another result in the place of its own; it is still told by its own one that it is the same use.
+
+    Args:
+        draft: Any draft.
+        refer: Gives the other result; where that is the same, so is the draft.
+    """
+    call = _whole(draft) if draft.kind == USE else None
+    if call is None or not call.answered or call.cut:
+        return draft
+    result = refer(call.result)
+    if result == call.result:
+        return draft
+    return _sized(_worded(replace(draft, media=None, content_type="text/plain"), call.showing(result)))
 
 
 def recorded(item: MemoryItem) -> ToolCall | None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from memplug.exceptions import MalformedInput, VersionConflict
-from memplug.pipelines.codec import same
+from memplug.pipelines.codec import ID_PATTERN, same
 from memplug.pipelines.identity import imported_id, keyed_id
-from memplug.pipelines.versions import tombstone
+from memplug.pipelines.versions import SUPERSEDED_BY, tombstone
 from memplug.values.scope import scope_of_item
+from memplug.values.source import Provenance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 #: How far ahead of ours the clock may be that dated a version. Later ones would stand first in every list for ever.
 _AHEAD = timedelta(days=1)
+#: At most the id of one other memory.
+_IDS = re.compile(rf" ?{ID_PATTERN} ?")
 
 
 def check_chain(records: Sequence[Record], now: datetime) -> None:
@@ -43,8 +47,16 @@ def check_chain(records: Sequence[Record], now: datetime) -> None:
 
 
 def _is_bare(record: Record) -> bool:
-    """Whether a deletion says whose and since when, and nothing else: no guard ever looks at one."""
-    return record.item == tombstone(record).item and not record.context and not record.identity
+    """Whether a deletion says whose and since when, and nothing else: no guard ever looks at one.
+
+    It may name the memory that took the place of this one, in the words that memplug has for that.
+    """
+    source = record.item.source
+    named = _IDS.fullmatch(" ".join((*source.derived_from, (source.reason or "").removeprefix(SUPERSEDED_BY))))
+    item = replace(record.item, source=Provenance())
+    only = source == Provenance(derived_from=source.derived_from, reason=source.reason)
+    bare = item == tombstone(record).item and not record.context and not record.identity
+    return bare and only and (named is not None or source == Provenance())
 
 
 def _check_times(items: Sequence[MemoryItem], latest: datetime) -> None:
@@ -66,7 +78,7 @@ def owned(records: Sequence[Record], scope: Scope | None, keys: Mapping[str, str
     Args:
         records: The versions.
         scope: Whose they are to be.
-        keys: The keys of the archive's memories that may have pieces, by their ids there.
+        keys: The keys of the archive's memories, by their ids there.
 
     Raises:
         MalformedInput: The memory has a key and another id than its key gives, so it would take another's place.
@@ -80,9 +92,29 @@ def owned(records: Sequence[Record], scope: Scope | None, keys: Mapping[str, str
     id_ = imported_id(scope, records[0].id) if key is None else keyed_id(scope, key)
     ids: dict[str, Any] = dict.fromkeys(records[0].item.ids) | scope.ids
     return [
-        replace(record, item=replace(record.item, id=id_, part_of=_whole(record.item.part_of, scope, keys), **ids))
+        replace(
+            record,
+            item=replace(
+                record.item,
+                id=id_,
+                part_of=_whole(record.item.part_of, scope, keys),
+                source=_sources(record.item.source, scope, keys),
+                **ids,
+            ),
+        )
         for record in records
     ]
+
+
+def _sources(source: Provenance, scope: Scope, keys: Mapping[str, str]) -> Provenance:
+    """Where a memory came from, with what it names called as it is called in a scope that takes it over."""
+    if not source.derived_from and not source.supersedes:
+        return source
+
+    def named(ids: Sequence[str]) -> tuple[str, ...]:
+        return tuple(str(_whole(old, scope, keys)) for old in ids)
+
+    return replace(source, derived_from=named(source.derived_from), supersedes=named(source.supersedes))
 
 
 def _whole(old: str | None, scope: Scope, keys: Mapping[str, str]) -> str | None:

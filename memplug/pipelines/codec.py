@@ -23,11 +23,14 @@ from memplug.pipelines.fields import (
     whole,
     word,
 )
+from memplug.pipelines.wording import MARK
 from memplug.safety.labels import check_key, check_metadata, check_tags
 from memplug.safety.text import clean, more_tokens_than
 from memplug.values.item import MediaRef, MemoryItem, Record
 from memplug.values.scope import SCOPE_FIELDS, scope_of_item
 from memplug.values.source import ROLES, Provenance
+from memplug.values.tool_call import FIELD, LEVELS
+from memplug.values.tool_stats import TOOL_FIELD
 
 if TYPE_CHECKING:
     from memplug.values.limits import Limits
@@ -39,16 +42,20 @@ _DERIVED = frozenset({"valid_to"})
 #: Written also where they have their default, for people who read an archive.
 _ALWAYS = frozenset({"version"})
 
+#: What stands in metadata as deep as its tool gave it, by the kind of the memory.
+_DEEP: Mapping[str, Mapping[str, int]] = {"tool_call": dict.fromkeys((FIELD, TOOL_FIELD), LEVELS + 4)}
+
 _id = shaped(ID_PATTERN, "an id of memplug's: 26 characters of a-z and 2-7")
 _digest = shaped("[0-9a-f]{64}", "64 hexadecimal digits")
 _LARGEST_FILE = 2**53
 
 _SOURCE: Mapping[str, Reader] = {
     "role": optional(one_of(*sorted(ROLES))),
-    **dict.fromkeys(("speaker", "message", "file", "section", "url", "tool_call"), optional(text)),
+    **dict.fromkeys(("speaker", "message", "file", "section", "url", "tool_call", "reason"), optional(text)),
     "position": optional(whole(0)),
     "page": optional(whole(0)),
-    "derived_from": texts,
+    **dict.fromkeys(("derived_from", "supersedes"), texts),
+    "described": optional(shaped(MARK, "a mark of memplug's")),
 }
 _MEDIA: Mapping[str, Reader] = {
     "digest": _digest,
@@ -111,7 +118,7 @@ def from_json(value: object, limits: Limits) -> Record:
     identity, context = found.pop("identity", ""), found.pop("context", "")
     found["key"] = check_key(found.get("key"), limits)
     found["tags"] = check_tags(found.get("tags"), limits)
-    found["metadata"] = check_metadata(found.get("metadata"), limits)
+    found["metadata"] = check_metadata(found.get("metadata"), limits, deep=_DEEP.get(found["kind"]))
     _check_scope(found)
     record = settled(Record(item=MemoryItem(**{"text": ""} | found), identity=identity, context=context))
     _check_words(record.item, limits)

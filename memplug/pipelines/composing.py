@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from memplug.pipelines.identity import draft_identity, media_digest
+from memplug.pipelines.wording import joined, mark_of
 from memplug.values.item import MediaRef, MemoryItem, Record, Status
 
 if TYPE_CHECKING:
@@ -17,10 +19,11 @@ if TYPE_CHECKING:
 def record_of(draft: Draft, id_: str, request: AddRequest, moment: datetime) -> Record:
     """The first version of a memory that holds a draft, without vector and terms."""
     status: Status = "pending" if draft.pending else "failed" if draft.error else "ready"
+    text = joined(draft.text, draft.described)
     item = MemoryItem(
         id=id_,
         kind=draft.kind,
-        text="\n".join(words for words in (draft.text, draft.described) if words),
+        text=text,
         created_at=moment,
         updated_at=moment,
         key=draft.key,
@@ -30,7 +33,7 @@ def record_of(draft: Draft, id_: str, request: AddRequest, moment: datetime) -> 
         metadata=draft.metadata,
         status=status,
         error=draft.error,
-        source=draft.source,
+        source=replace(draft.source, described=mark_of(draft.text, text)) if draft.described else draft.source,
         occurred_at=draft.occurred_at,
         expires_at=draft.expires_at,
         user_id=request.scope.user_id,

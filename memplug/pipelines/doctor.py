@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from memplug.exceptions import BackendError, NotFound, StoreReadOnly
 from memplug.pipelines.identity import media_digest
 from memplug.pipelines.indexing import index
+from memplug.pipelines.wholes import Wholes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from memplug.plugins.protocols import Embedder, ExaminedBackend, Finding
     from memplug.store import Store
     from memplug.values.item import Record
+    from memplug.values.limits import Limits
 
     Progress = Callable[[int, int, str], None]
 
@@ -55,6 +57,7 @@ class Report:
 
 @dataclass(slots=True)
 class _Findings:
+    wholes: Wholes
     memories: int = 0
     twice: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
@@ -63,6 +66,8 @@ class _Findings:
     unindexed: list[Record] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
+    lone: list[str] = field(default_factory=list)
+    hollow: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,14 +76,17 @@ class Doctor:
 
     store: Store
     embedder: Embedder
+    limits: Limits
 
     def examine(self, *, repair: bool, progress: Progress | None) -> Report:
         """Checks the store; see `Memory.doctor`."""
         self.store.backend.latest(())  # a store that is closed, or away, is no finding
-        findings = _Findings()
+        findings = _Findings(wholes=Wholes(store=self.store, limits=self.limits))
         own, orphans = self._own(findings, repair=repair), list[str]()
         try:
             self._look_at_all(findings, progress)
+            findings.lone += findings.wholes.lone_pieces()
+            findings.hollow += findings.wholes.hollow()
             orphans = self._orphans()
         except BackendError as error:
             findings.unreadable.append(str(error))
@@ -97,6 +105,8 @@ class Doctor:
                 _check("originals are whole", findings.damaged, "their bytes changed; repair, then add it again"),
                 _check("found by its words", [record.id for record in findings.unindexed], "run `memplug reindex`"),
                 _check("every step done", findings.unfinished, "pending or failed; see their error"),
+                _check("passages have their document", findings.lone, "it is gone; erase them, or add the file again"),
+                _check("documents have their passages", findings.hollow, "delete it and add the file again"),
                 _check("no original without memory", orphans, "takes room only", repaired=len(orphans) * repair),
                 *(_check(one.name, one.wrong, one.meaning, repaired=one.repaired) for one in own),
             )
@@ -129,6 +139,7 @@ class Doctor:
         if record.id in seen:
             findings.twice.append(record.id)
         seen.add(record.id)
+        findings.wholes.look(record)
         if record.item.status != "ready":
             findings.unfinished.append(record.id)
         [expected] = index([record], self.embedder)

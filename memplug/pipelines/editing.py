@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import enum
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from memplug.exceptions import ConfigError, MalformedInput, NotFound, VersionConflict
 from memplug.pipelines.calls import USE
+from memplug.pipelines.drawn import drawn_from
 from memplug.pipelines.guarding import guarded
 from memplug.pipelines.identity import item_identity
 from memplug.pipelines.indexing import index
+from memplug.pipelines.lessons import lessons_of
 from memplug.pipelines.pieces import pieces_of, returning
+from memplug.pipelines.tasks import new_task
 from memplug.pipelines.toolbook import recounted, tools_of
-from memplug.pipelines.versions import check_version, following, tombstone
+from memplug.pipelines.versions import check_version, following, same_original, tombstone
 from memplug.safety.labels import check_metadata, check_moment, check_tags
 from memplug.safety.text import clean
 from memplug.store import View
@@ -25,8 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from memplug.pipelines.lessons import Lessons
     from memplug.pipelines.turns import TurnCounter
     from memplug.pipelines.versions import Contention
+    from memplug.pipelines.worker import Worker
     from memplug.plugins.manager import PluginManager
     from memplug.plugins.protocols import Embedder
     from memplug.store import Store
@@ -66,6 +72,8 @@ class Editor:
     turns: TurnCounter
     limits: Limits
     contention: Contention
+    lessons: Lessons
+    worker: Worker
     #: Media of erasures that are not finished. A try after a failed one finds no rows that would tell.
     _left: set[str] = field(default_factory=set, init=False, repr=False)
 
@@ -80,8 +88,15 @@ class Editor:
         self.plugins.notify("after_add", items=[record.item.handed_out() for record in written])
         return written[0].item.handed_out()
 
-    def restore(self, id_: str, version: int, *, scope: Scope | None) -> MemoryItem:
-        """Appends a version with the content of an earlier one; brings a deleted memory back."""
+    def restore(self, id_: str, version: int, *, scope: Scope | None, expected: int | None = None) -> MemoryItem:
+        """Appends a version with the content of an earlier one; brings a deleted memory back.
+
+        Args:
+            id_: Whose.
+            version: The earlier one.
+            scope: Where it must lie.
+            expected: The version that must be current; None takes any.
+        """
         if not isinstance(version, int):
             raise MalformedInput(f"a version is a whole number, not {version!r:.100}")
         versions = {record.version: record for record in self.store.history(id_, scope, change=True)}
@@ -90,16 +105,22 @@ class Editor:
             kept = ", ".join(str(number) for number, record in versions.items() if not record.item.deleted)
             raise NotFound(f"memory {id_!r} has no version {version} to restore", hint=f"there are: {kept or 'none'}")
         latest = max(versions.values(), key=lambda record: record.version)
+        check_version(f"memory {id_!r}", latest, latest.version, expected)
         now = self.store.clock()
         ended = wanted.item.expires_at is not None and wanted.item.expires_at <= now
         again = replace(wanted, item=replace(wanted.item, expires_at=None)) if ended else wanted
-        back, gone = returning(self.store, wanted, latest, now) if wanted.item.media else ([], [])
+        whole = wanted.item.media or latest.item.media
+        back, gone = returning(self.store, _read(versions, wanted), latest, now) if whole else ([], [])
         changed = [following(again, latest, now), *back]
         written = index([guarded(record, self.plugins) for record in changed], self.embedder)
-        self.store.commit([*written, *gone], {})
+        # What was pending then is so again, and its task has ended since.
+        waiting = [record.id for record in written if record.item.status == "pending"]
+        self.store.commit([*written, *gone, *([new_task(waiting, now)] if waiting else [])], {})
         self.plugins.notify("after_add", items=[record.item.handed_out() for record in written])
         if gone:
             self.plugins.notify("on_delete", items=[record.item.handed_out() for record in gone])
+        if waiting:
+            self.worker.start()
         return written[0].item.handed_out()
 
     def delete(self, id_: str, *, scope: Scope | None, version: int | None, erase: bool) -> None:
@@ -136,6 +157,15 @@ class Editor:
         self._recount(gone)
         return deleted
 
+    def erase(self, ids: Sequence[str]) -> None:
+        """Removes memories with their pieces, also deleted and expired ones, writing anew once for many of them."""
+        self._release()
+        for start in range(0, len(ids), _PAGE):
+            page = ids[start : start + _PAGE]
+            pieces = self.store.pieces(page)
+            if gone := dict.fromkeys([*self.store.backend.latest(page), *pieces]):
+                self._erase(list(gone))
+
     def _hide(self, records: Sequence[Record]) -> int:
         """One commit for a page; memories that somebody changed meanwhile come with the next page."""
         gone = [following(tombstone(record), record, self.store.clock()) for record in records]
@@ -151,24 +181,42 @@ class Editor:
         backend = self.store.backend
         versions = [record for id_ in ids for record in backend.versions(id_)]
         self._left.update(digest for record in versions for digest in record.item.digests)
-        told = tools_of(record.item for record in versions)
-        # What was counted of a use holds its words, too, in every version.
-        backend.erase([*ids, *told])
+        items = [record.item for record in versions]
+        facts = {id_: left for id_, left in drawn_from(self.store, items).items() if id_ not in ids}
+        versions += [record for id_ in facts for record in backend.versions(id_)]
+        # What was counted of a use, learnt from it, or drawn from a turn holds its words, too, in every version.
+        backend.erase([*dict.fromkeys([*ids, *facts, *tools_of(items), *lessons_of(self.store, items)])])
         self._release()
         self.turns.forget()
-        self._recount([record.item for record in versions])
+        self._recount(items)
         last = {record.id: record for record in versions}
         self.plugins.notify("on_delete", items=[tombstone(record).item.handed_out() for record in last.values()])
+        self._keep([left for left in facts.values() if left is not None])
+
+    def _keep(self, facts: Sequence[Record]) -> None:
+        """Writes anew what is left of facts one of whose turns was erased.
+
+        Afterwards, since what was erased must not come back: a process that is killed here loses these facts, and none
+        of the turns that they rest on.
+        """
+        for record in index(facts, self.embedder):
+            with suppress(VersionConflict):  # somebody drew it anew meanwhile
+                self.store.commit([record], {})
+                self.plugins.notify("after_add", items=[record.item.handed_out()])
 
     def _recount(self, gone: Sequence[MemoryItem]) -> None:
-        """Counts the tools anew whose uses were removed."""
+        """Counts the tools anew whose uses were removed, and has their lessons written anew from what is left."""
 
-        def attempt() -> None:
-            written, dropped = recounted(self.store, gone, self.store.clock())
-            self.store.commit([*index(written, self.embedder), *dropped], {})
+        def attempt() -> bool:
+            now = self.store.clock()
+            written, dropped = recounted(self.store, gone, now)
+            again, ended = self.lessons.without(gone, now)
+            task = [new_task([record.id for record in again], now)] if again else []
+            self.store.commit([*index(written, self.embedder), *dropped, *again, *ended, *task], {})
+            return bool(again)
 
-        if tools_of(gone):
-            self.contention.settled(attempt)
+        if any(tools_of(gone)) and self.contention.settled(attempt):
+            self.worker.start()
 
     def _release(self) -> None:
         """Removes originals that no version names any more, also those that an erasure which failed left behind."""
@@ -228,9 +276,20 @@ class Editor:
         return fields
 
 
+def _read(versions: Mapping[int, Record], wanted: Record) -> Record:
+    """The version whose pieces are those of the one wanted: of a document that was unread then, the last reading."""
+    if wanted.item.status == "ready":
+        return wanted
+    found = wanted
+    while same_original(later := versions.get(found.version + 1), wanted) and later is not None:
+        found = later
+    return found
+
+
 def _changed(current: Record, fields: Mapping[str, Any]) -> Record:
     """The record with other fields; other words are other content, and known as such when they are said again."""
-    item = replace(current.item, **fields)
+    # Why the version before was written is not why this one is.
+    item = replace(current.item, source=replace(current.item.source, reason=None), **fields)
     said = {"text", "occurred_at"} & fields.keys()
     return replace(current, item=item, identity=item_identity(item) if said else current.identity)
 

@@ -11,6 +11,9 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
+from memplug.lexical.sameness import same_words
+from memplug.values.extraction import FACT_KINDS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
@@ -75,8 +78,14 @@ def _identity(kind: str, text: str, digest: str | None, source: Provenance, occu
 
     Tags, metadata and expiry are said *about* the content and are not part of it. Two people saying "yes" in
     one conversation are two memories; so is the same sentence said at two stated times.
+
+    What was drawn from turns is no event of its own, but what somebody made of them, each time in other words: the same
+    fact is one memory, however it is punctuated and whenever it was said; and so is the same event of one day.
     """
     when = occurred_at.isoformat() if occurred_at else None
+    if source.derived_from and kind in FACT_KINDS:
+        text = same_words(text) or text
+        when = occurred_at.date().isoformat() if occurred_at and kind == "event" else None
     return _digest([kind, text, digest, source.role, source.speaker, source.tool_call, when])
 
 

@@ -10,13 +10,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from memplug.exceptions import ConfigError, InputRejected, MemplugError
+from memplug.exceptions import ConfigError, InputRejected, MemplugError, ModelError
 from memplug.pipelines.identity import media_digest
 from memplug.pipelines.indexing import index
 from memplug.pipelines.pieces import gathered, spread
 from memplug.pipelines.planning import Plan, Planner
+from memplug.pipelines.remembering import Remembered
+from memplug.pipelines.screening import Screened
 from memplug.pipelines.tasks import Task, new_task
 from memplug.pipelines.tooling import about_tools, defines_tool
+from memplug.plugins.metering import metered
 from memplug.store import TASK
 from memplug.values.draft import Draft
 from memplug.values.outcome import AddResult, Outcome
@@ -25,13 +28,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from memplug.pipelines.describing import Describing
+    from memplug.pipelines.lessons import Lessons
     from memplug.pipelines.parsing import Parsed, Parser
+    from memplug.pipelines.remembering import Remembering
+    from memplug.pipelines.screening import Screening
     from memplug.pipelines.turns import TurnCounter
     from memplug.pipelines.versions import Contention
     from memplug.pipelines.worker import Worker
     from memplug.plugins.manager import PluginManager
     from memplug.plugins.protocols import Embedder, Extractor
     from memplug.store import Store
+    from memplug.values.item import Record
+    from memplug.values.plan import ExtractionPlan
     from memplug.values.request import AddRequest
 
 log = logging.getLogger("memplug.ingest")
@@ -45,9 +53,13 @@ class _Prepared:
     """One input that is ready to be stored."""
 
     drafts: list[Draft]
+    #: And what was screened out.
     rejected: list[Outcome]
     parsed: Parsed
     request: AddRequest
+    remembered: Remembered
+    #: Whether lessons may be learnt of it.
+    teaching: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +73,18 @@ class Ingest:
     turns: TurnCounter
     contention: Contention
     describing: Describing
+    remembering: Remembering
+    lessons: Lessons
+    screening: Screening
     worker: Worker
 
-    def add(self, request: AddRequest) -> AddResult:
+    def add(self, request: AddRequest, *, asking: bool = True) -> AddResult:
         """Stores what the request holds; see `Memory.add`.
+
+        Args:
+            request: It.
+            asking: Whether models may be asked what is to be remembered of it; of an import they are not, since that
+                may be years of conversations.
 
         Raises:
             InputRejected: Nothing of the input could be stored; the error is the first part's, and its ``result``
@@ -73,15 +93,20 @@ class Ingest:
             MemplugError: The store or a guard failed; nothing was stored.
         """
         self.store.admit(request.scope)
-        return self.take([(self.parser.parse(request), request)])[0]
+        with metered() as meter:
+            [result] = self.take([(self.parser.parse(request), request)], asking=asking)
+        if result.rejected and len(result.rejected) == len(result.outcomes):
+            raise _refusal(result.rejected)
+        return replace(result, usage=meter.usage)
 
-    def take(self, inputs: Sequence[tuple[Parsed, AddRequest]]) -> list[AddResult]:
+    def take(self, inputs: Sequence[tuple[Parsed, AddRequest]], *, asking: bool = False) -> list[AddResult]:
         """Stores what was parsed already, in one commit; see `add`.
 
         Args:
             inputs: What was parsed with its request. Their scopes all differ.
+            asking: See `add`.
         """
-        prepared = [self._prepared(parsed, request) for parsed, request in inputs]
+        prepared = [self._prepared(parsed, request, asking=asking) for parsed, request in inputs]
 
         def attempt() -> list[list[Plan]]:
             return self._attempted(prepared)
@@ -95,44 +120,82 @@ class Ingest:
             self.plugins.notify("on_delete", items=gone)
         return [self._result(one, found) for one, found in zip(prepared, plans, strict=True)]
 
-    def _prepared(self, parsed: Parsed, request: AddRequest) -> _Prepared:
+    def planned(self, request: AddRequest) -> ExtractionPlan:
+        """What extractors would have of the request remembered; see `Memory.extract`. Writes nothing.
+
+        Raises:
+            ConfigError: There is no extractor to ask.
+            InputRejected: A part cannot be read.
+            ModelError: A model could not answer.
+        """
+        self.remembering.extracting.insist()
+        parsed = self.parser.parse(request)
+        if parsed.rejected:
+            raise _refusal(parsed.rejected)
+        new = self.screening.screened(parsed.drafts, request.scope).drafts
+        drafts = gathered(self.plugins.guard(spread(new), request.scope))
+        return self.remembering.planned(drafts, request)
+
+    def _prepared(self, parsed: Parsed, request: AddRequest, *, asking: bool) -> _Prepared:
         """Describes, guards and extracts.
 
         Raises:
             InputRejected: Nothing is left of it.
         """
         describe = self.describing.described if request.wait else self.describing.postponed
-        drafts = [describe(draft) for draft in parsed.drafts]
+        screened = self.screening.screened(parsed.drafts, request.scope) if asking else Screened(drafts=parsed.drafts)
+        drafts = [describe(draft) for draft in screened.drafts]
         kept = gathered(self.plugins.guard(spread(drafts), request.scope))
         rejected = parsed.rejected + _left_out(drafts, kept)
-        if not kept and rejected:
+        if not kept and rejected and not screened.outcomes:
             raise _refusal(rejected)
-        drafts = [*kept, *self._extracted(kept, request)]
-        return _Prepared(drafts=drafts, rejected=rejected, parsed=parsed, request=request)
+        rejected += screened.outcomes
+        extracted = self._extracted(kept, request)
+        remembered = self.remembering.remembered(kept, request) if asking else Remembered(drafts=kept)
+        drafts = [*remembered.drafts, *extracted]
+        return _Prepared(
+            drafts=drafts,
+            rejected=rejected,
+            parsed=parsed,
+            request=request,
+            remembered=remembered,
+            teaching=asking and bool(request.infer),
+        )
 
     def _result(self, prepared: _Prepared, plans: Sequence[Plan]) -> AddResult:
         outcomes = [*prepared.rejected, *(outcome for plan in plans for outcome in plan.outcomes())]
-        tasks = [Task.of(plan.record).id for plan in plans if plan.record is not None and plan.record.item.kind == TASK]
+        made = [Task.of(plan.record) for plan in plans if plan.record is not None and plan.record.item.kind == TASK]
+        tasks = [task.id for task in made if not task.owner or not self.worker.carry_out(task.id)]
         if tasks:
             self.worker.start()
         return AddResult(
-            outcomes=tuple(sorted(outcomes, key=lambda outcome: outcome.part)), task_id=tasks[0] if tasks else None
+            outcomes=tuple(sorted(outcomes, key=lambda outcome: outcome.part)),
+            task_id=tasks[0] if tasks else None,
+            left_out=prepared.remembered.left_out,
         )
 
-    def _left_to_do(self, plans: Sequence[Plan]) -> list[Plan]:
-        """A task for what is stored pending, to be committed with it, where there is such."""
-        pending = [plan.id for plan in plans if plan.event == "pending"]
-        if not pending:
-            return []
-        record = new_task(pending, self.store.clock())
+    def _left_to_do(self, plans: Sequence[Plan], lessons: Sequence[Record], prepared: _Prepared) -> list[Plan]:
+        """Tasks for what is stored pending, to be committed with it, where there is such.
+
+        Lessons are a task of their own where the caller waits: these are carried out in the caller's thread.
+        """
+        # By what is written and not by the outcome: a new version of a memory can be pending, too.
+        pending = [plan.id for plan in plans if plan.record is not None and plan.record.item.status == "pending"]
+        due = [record.id for record in lessons]
+        now, later = prepared.request.wait, [*pending, *([] if prepared.request.wait else due)]
+        tasks = [new_task(later, self.store.clock(), pause=prepared.remembered.pause)] if later else []
+        tasks += [self.worker.claimed(due)] if now and due else []
         draft = Draft(part=0, kind=TASK)
-        return [Plan(draft=draft, id=record.id, event="added", record=record, previous=None, silent=True)]
+        return [
+            Plan(draft=draft, id=record.id, event="added", record=record, previous=None, silent=True)
+            for record in tasks
+        ]
 
     def _extracted(self, drafts: Sequence[Draft], request: AddRequest) -> list[Draft]:
         """What extractors add, as the guards let it pass; where a guard refuses, only this is left out."""
         extractors = self.plugins.extractors() if request.infer else []
-        if request.infer is True and not extractors:
-            raise ConfigError("infer=True needs an extractor, and no plugin registers one", hint="infer='auto'")
+        if request.infer is True and not extractors and not self.remembering.extracting.ready:
+            raise ConfigError("infer=True needs an extractor, and no model or plugin brings one", hint="infer='auto'")
         found = [draft for extractor in extractors for draft in _tried(extractor, drafts, request)]
         try:
             return gathered(self.plugins.guard(spread(found), request.scope)) if found else []
@@ -150,17 +213,30 @@ class Ingest:
         for one in prepared:
             self.store.admit(one.request.scope)
         wanted = [([draft for draft in one.drafts if not defines_tool(draft)], one.request) for one in prepared]
-        planned = Planner(store=self.store).plan(wanted)
+        planned = Planner(store=self.store, limits=self.parser.context.limits).plan(wanted)
         numbered = [
             self._numbered(found, one.parsed, one.request) for found, one in zip(planned, prepared, strict=True)
         ]
         tools = about_tools(self.store, [(one.drafts, one.request) for one in prepared], numbered)
-        numbered = [[*found, *more, *self._left_to_do(found)] for found, more in zip(numbered, tools, strict=True)]
+        facts = [
+            self.remembering.plans(one.remembered, found, one.request.scope)
+            for found, one in zip(numbered, prepared, strict=True)
+        ]
+        due = [
+            self.lessons.due([plan.record for plan in found if plan.record is not None]) if one.teaching else []
+            for found, one in zip(tools, prepared, strict=True)
+        ]
+        numbered = [
+            [*found, *more, *drawn, *self._left_to_do(found, lessons, one)]
+            for found, more, drawn, lessons, one in zip(numbered, tools, facts, due, prepared, strict=True)
+        ]
         plans = iter(self._indexed([plan for found in numbered for plan in found]))
         done = [[next(plans) for _ in found] for found in numbered]
         flat = [plan for found in done for plan in found]
-        media = {digest: read for plan in flat for digest, read in _originals(plan.draft)}
-        self.store.commit([record for plan in flat for record in (*plan.written(), *plan.pieces.gone)], media)
+        media = {digest: read for plan in flat if plan.error is None for digest, read in _originals(plan.draft)}
+        records = [record for plan in flat for record in (*plan.written(), *plan.pieces.gone)]
+        # As they are, since what has no words of its own yet is not to be found.
+        self.store.commit([*records, *(record for lessons in due for record in lessons)], media)
         return done
 
     def _numbered(self, plans: Sequence[Plan], parsed: Parsed, request: AddRequest) -> list[Plan]:
@@ -188,9 +264,13 @@ def _checked(found: list[Draft]) -> list[Draft]:
 def _tried(extractor: Extractor, drafts: Sequence[Draft], request: AddRequest) -> list[Draft]:
     try:
         found = _checked(list(extractor.extract(drafts, request.scope)))
-    except Exception:
-        # What the user said is stored all the same: an extractor only ever adds to it.
-        log.exception("extractor %s failed on %d drafts; they are stored without it", extractor.name, len(drafts))
+    except Exception as error:
+        # What the user said is stored all the same: an extractor only ever adds to it. Where a model failed, the trace
+        # shows its server's words, which may repeat what was said, or a key.
+        told = None if isinstance(error, ModelError) else error
+        log.error(  # noqa: TRY400 - with the trace, but for models
+            "extractor %s failed on %d drafts; they are stored without it", extractor.name, len(drafts), exc_info=told
+        )
         return []
     return found
 

@@ -8,7 +8,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from memplug.exceptions import InputRejected, MalformedInput, PluginError, UnsupportedInput
+from memplug.exceptions import (
+    FileSizeError,
+    InputRejected,
+    InvalidImageError,
+    MalformedInput,
+    PluginError,
+    UnsupportedInput,
+)
 from memplug.inputs.loading import load
 from memplug.inputs.parts import Refused, unpack
 from memplug.pipelines.calls import USE, linked
@@ -30,6 +37,12 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger("memplug.ingest")
+
+#: Characters of a file's name that an error shows, and the errors whose words a reference system fixed.
+_NAME, _WORDED = 100, (InvalidImageError, FileSizeError)
+
+#: Names in the metadata of a kind that later steps go by; a caller's own of another value would lead them astray.
+_TAKEN = {USE: frozenset({FIELD, TOOL_FIELD}), "document": frozenset({"pages", "scanned_pages", "read_by"})}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,15 +87,18 @@ class Parser:
             kind=request.kind,
             limits=self.context.limits,
         )
-        return self.parsed(parts, labels, Quota(self.context.limits))
+        return self.parsed(parts, labels, Quota(self.context.limits), later=not request.wait)
 
-    def parsed(self, parts: Iterable[Part | Refused], labels: Labels, quota: Quota | None = None) -> Parsed:
+    def parsed(
+        self, parts: Iterable[Part | Refused], labels: Labels, quota: Quota | None = None, *, later: bool = False
+    ) -> Parsed:
         """Drafts of parts that were made out already, with what is said about all of them.
 
         Args:
             parts: They.
             labels: What is said about all of them.
             quota: Counts the documents among them; None where they may be as many as there are.
+            later: Whether an input type may leave for later what takes long.
         """
         parsed = Parsed(drafts=[], rejected=[], messages={})
         taken: dict[tuple[str | None, str | None], str] = {}
@@ -90,23 +106,25 @@ class Parser:
             try:
                 if isinstance(part, Refused):
                     raise part.error
-                drafts = self._drafts(part if labels.key is None else replace(part, key=labels.key), quota)
+                drafts = self._drafts(part if labels.key is None else replace(part, key=labels.key), quota, later=later)
                 _check_places(drafts, taken)
                 parsed.drafts.extend(drafts)
                 parsed.messages[part.index] = part.message
             except InputRejected as error:
-                parsed.rejected.append(Outcome(event="rejected", part=part.index, error=error))
+                parsed.rejected.append(Outcome(event="rejected", part=part.index, error=_named(error, part)))
         parsed = replace(parsed, drafts=linked(parsed.drafts, parsed.messages))
         return replace(parsed, drafts=_labelled(parsed, labels))
 
-    def _drafts(self, part: Part, quota: Quota | None) -> list[Draft]:
+    def _drafts(self, part: Part, quota: Quota | None, *, later: bool) -> list[Draft]:
         loaded = load(part, self.context.limits, self.fetcher)
         input_type = self._input_type(loaded)
         if quota is not None:
             quota.take(loaded, input_type)
         try:
-            drafts = list(input_type.parse(loaded, self.context))
-        except (InputRejected, MemoryError):
+            drafts = list(input_type.parse(loaded, replace(self.context, later=later)))
+        except (InputRejected, MemoryError) as error:
+            if quota is not None and isinstance(error, InputRejected):
+                quota.give_back(loaded, input_type)
             raise
         except Exception as error:
             # A parser's crash is contained to its part, and the part says so: nothing goes on silently.
@@ -122,6 +140,22 @@ class Parser:
                 return type_
         known = ", ".join(sorted({type_.name for type_ in types}))
         raise UnsupportedInput(f"no input type takes {_form(part)}", hint=f"there are: {known}")
+
+
+def _named(error: InputRejected, part: Part | Refused) -> InputRejected:
+    """The error with the name of its file, so that whoever hands in twenty knows which one it is about.
+
+    What is said of pictures is fixed to the letter, so that the name stands beside it.
+    """
+    source = None if isinstance(part, Refused) else part.source
+    name = "".join(one if one.isprintable() else "?" for one in source.label)[:_NAME] if source is not None else ""
+    if not name or name in str(error):
+        return error
+    if isinstance(error, _WORDED):
+        error.hint = f"{name}; {error.hint}" if error.hint else name
+    else:
+        error.args = (f"{name}: {error.message}",)
+    return error
 
 
 def _check_places(drafts: Iterable[Draft], taken: dict[tuple[str | None, str | None], str]) -> None:
@@ -177,7 +211,7 @@ def _labelled(parsed: Parsed, labels: Labels) -> list[Draft]:
         replace(
             _marked(draft, labels),
             key=labels.key or draft.key,
-            source=replace(draft.source, message=groups.get(parsed.message_of(draft))),
+            source=replace(draft.source, message=groups.get(parsed.message_of(draft)), reason=labels.reason),
             pieces=tuple(_marked(piece, labels) for piece in draft.pieces),
         )
         for draft in parsed.drafts
@@ -185,12 +219,15 @@ def _labelled(parsed: Parsed, labels: Labels) -> list[Draft]:
 
 
 def _check_names(drafts: Iterable[Draft], labels: Labels) -> None:
-    """Refuses the caller's metadata where it would take the place of a tool call, or pass for a tool's definition."""
-    taken = {FIELD, TOOL_FIELD} if any(draft.kind == USE for draft in drafts) else set()
-    if clash := sorted(taken & labels.metadata.keys()):
-        raise MalformedInput(
-            f"the metadata name {clash[0]!r} is taken by what is kept of a tool call", hint="use another name"
-        )
+    """Refuses the caller's metadata where it would pass for what memplug itself knows of a tool call or a document."""
+    for draft in drafts:
+        taken = _TAKEN.get(draft.kind, frozenset())
+        for name in sorted(taken & labels.metadata.keys()):
+            if draft.metadata.get(name) != labels.metadata[name]:
+                raise MalformedInput(
+                    f"the metadata name {name!r} is taken by what is kept of a {draft.kind.replace('_', ' ')}",
+                    hint="use another name",
+                )
 
 
 def _marked(draft: Draft, labels: Labels) -> Draft:

@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from memplug.inputs.document import scanned_pages
 from memplug.pipelines.composing import record_of
 from memplug.pipelines.identity import piece_id
 from memplug.pipelines.versions import TICK, following, tombstone
@@ -18,7 +19,7 @@ from memplug.values.filters import Compare
 from memplug.values.scope import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from datetime import datetime
 
     from memplug.store import Store
@@ -76,20 +77,27 @@ def fate(store: Store, edition: Edition, request: AddRequest, moment: datetime) 
             moment when that began; the other pieces follow it.
     """
     fresh = dict(_fresh(edition, request, moment))
-    if edition.previous is None:
+    # Pieces that lost their whole are there all the same, and would keep it from ever being added again.
+    if edition.previous is None and not store.backend.latest(list(fresh)):
         return Fate(written=tuple(fresh.values()))
     current = {record.id: record for record in pieces_of(store, edition.item)}
-    again = {id_: record for id_, record in fresh.items() if id_ in current}
-    kept = [carried for id_, record in again.items() if (carried := _carried(current[id_], record, edition, moment))]
-    if edition.merged and not edition.ended:
-        # The same bytes: a passage that is missing was taken away on purpose.
-        return Fate(written=tuple(kept))
+    both = {id_: record for id_, record in fresh.items() if id_ in current}
+    kept = [carried for id_, record in both.items() if (carried := _carried(current[id_], record, edition, moment))]
     before = store.backend.latest([id_ for id_ in fresh if id_ not in current])
-    new = [
-        following(record, before[id_], record.item.created_at, reborn=True) if id_ in before else record
-        for id_, record in fresh.items()
-        if id_ not in current
-    ]
+
+    def again(record: Record) -> Record:
+        old = before.get(record.id)
+        return following(record, old, record.item.created_at, reborn=True) if old else record
+
+    if edition.merged and not edition.ended and edition.previous is not None:
+        # The same bytes: a passage that is missing was taken away on purpose, unless it never was there.
+        late = [
+            record for id_, record in fresh.items() if id_ not in current and not _removed(before.get(id_), edition)
+        ]
+        new = [again(record) for record in late if _was_unread(record, edition.previous, current)]
+        others = [led for id_, record in current.items() if id_ not in fresh and (led := _led(record, edition, moment))]
+        return Fate(written=(*new, *kept, *others))
+    new = [again(record) for id_, record in fresh.items() if id_ not in current]
     gone = [following(tombstone(record), record, moment) for id_, record in current.items() if id_ not in fresh]
     return Fate(written=(*new, *kept), gone=tuple(gone))
 
@@ -129,6 +137,26 @@ def _carried(old: Record, fresh: Record, edition: Edition, moment: datetime) -> 
     if item == replace(was, valid_to=None) and old.context == fresh.context:
         return None
     return following(replace(old, item=item, context=fresh.context), old, moment)
+
+
+def _led(old: Record, edition: Edition, moment: datetime) -> Record | None:
+    """The next version of a piece that this reading of the same bytes does not have: a page that OCR read before."""
+    whole = edition.item
+    item = replace(old.item, tags=whole.tags, occurred_at=whole.occurred_at, expires_at=whole.expires_at)
+    return None if item == old.item else following(replace(old, item=item), old, moment)
+
+
+def _removed(latest: Record | None, edition: Edition) -> bool:
+    """Whether somebody took away a piece of the whole as it is now, and not of one that was deleted since."""
+    whole = edition.previous
+    return latest is not None and whole is not None and latest.item.updated_at >= whole.item.created_at
+
+
+def _was_unread(piece: Record, previous: Record, current: Collection[str]) -> bool:
+    """Whether nobody had read what a piece holds, when the version of its whole that is there was written."""
+    if previous.item.status != "ready" and not current:
+        return True
+    return piece.item.source.page in scanned_pages(previous.item.metadata)
 
 
 def returning(store: Store, wanted: Record, latest: Record, now: datetime) -> tuple[list[Record], list[Record]]:

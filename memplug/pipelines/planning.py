@@ -7,13 +7,15 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from memplug.exceptions import ScopeError
+from memplug.exceptions import InputRejected, ScopeError
 from memplug.pipelines.calls import CallPlaces
 from memplug.pipelines.composing import record_of
-from memplug.pipelines.editions import Editions
+from memplug.pipelines.editions import Editions, is_unread, is_whole
 from memplug.pipelines.identity import content_id, draft_identity, imported_id, keyed_id
 from memplug.pipelines.pieces import Edition, Fate, fate
-from memplug.pipelines.versions import TICK, check_version, following
+from memplug.pipelines.rereading import read_again
+from memplug.pipelines.versions import TICK, check_version, following, same_original
+from memplug.safety.labels import check_joined
 from memplug.values.outcome import Event, Outcome
 
 if TYPE_CHECKING:
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
 
     from memplug.store import Store
     from memplug.values.draft import Draft
-    from memplug.values.item import Record
+    from memplug.values.item import MemoryItem, Record
+    from memplug.values.limits import Limits
     from memplug.values.request import AddRequest
     from memplug.values.scope import Scope
 
@@ -32,12 +35,13 @@ class Plan:
     """What becomes of one draft.
 
     Args:
-        draft: The draft, with the id and event decided for it.
+        draft: The draft, with the id and event decided for it; a rejected one has no id.
         event: The outcome's word.
         record: What to commit, still without vector and terms; None where nothing is to be written.
         previous: The version that is there, where there is one.
         pieces: What becomes of its pieces.
         silent: Whether nobody handed it in, so that no outcome tells of it.
+        error: Why it is rejected.
     """
 
     draft: Draft
@@ -47,6 +51,7 @@ class Plan:
     previous: Record | None
     pieces: Fate = field(default_factory=Fate)
     silent: bool = False
+    error: InputRejected | None = None
 
     def written(self) -> list[Record]:
         """Everything that is to be committed with words to be found by: the memory itself, then its pieces."""
@@ -68,12 +73,14 @@ class Plan:
         return Outcome(
             event=self.event,
             part=part,
-            id=self.id,
+            id=self.id or None,
             kind=self.draft.kind,
             text=shown.item.text if shown else self.draft.text,
             key=self.draft.key,
             version=shown.version if shown else 0,
             pieces=len(self.draft.pieces),
+            error=self.error,
+            reason=(self.record.item.error or "") if self.record else "",
         )
 
 
@@ -82,12 +89,17 @@ class Planner:
     """Compares drafts with what the store holds."""
 
     store: Store
+    limits: Limits
 
-    def plan(self, inputs: Sequence[tuple[Sequence[Draft], AddRequest]]) -> list[list[Plan]]:
+    def plan(
+        self, inputs: Sequence[tuple[Sequence[Draft], AddRequest]], *, at: Mapping[int, str] | None = None
+    ) -> list[list[Plan]]:
         """For each input one plan per draft, in their order.
 
         Args:
             inputs: Drafts with their requests, whose scopes all differ.
+            at: The ids of the memories that drafts are new versions of, by the draft's number among all, where that is
+                known already.
 
         Raises:
             VersionConflict: A request names a version that is not the current one.
@@ -95,7 +107,7 @@ class Planner:
         """
         calls = CallPlaces(store=self.store)
         drafts = [(calls.placed(draft, request.scope), request) for found, request in inputs for draft in found]
-        editions = self._editions(drafts)
+        editions = self._editions(drafts) | dict(at or {})
         ids, latest = self._placed(drafts, editions)
         # Strictly rising times keep the order of one add when it is listed by time.
         moment = self.store.clock()
@@ -109,12 +121,26 @@ class Planner:
                 continue
             edition = index in editions
             plan = _decide(draft, ids[index], latest.get(ids[index]), request, moment, edition=edition)
-            plans.append(replace(plan, pieces=self._fate(plan, request, moment + TICK)))
-            if draft.named:
-                named[plan.id] = plans[-1]
+            plan = self._checked(replace(plan, pieces=self._fate(plan, request, moment + TICK)))
+            plans.append(plan)
+            if draft.named and plan.error is None:
+                named[plan.id] = plan
             moment += (1 + len(draft.pieces)) * TICK
         found = iter(plans)
         return [[next(found) for _ in drafts] for drafts, _ in inputs]
+
+    def _checked(self, plan: Plan) -> Plan:
+        """The plan, or a rejection: what may be said in one call may be too much beside what was said before.
+
+        Else a memory could be stored that no import of its export would take.
+        """
+        try:
+            for record in plan.written():
+                media = plan.draft.media
+                check_joined(record.item.metadata, media.name if media else plan.draft.key or "", self.limits)
+        except InputRejected as error:
+            return Plan(draft=plan.draft, id="", event="rejected", record=None, previous=None, error=error)
+        return plan
 
     def _editions(self, drafts: Sequence[tuple[Draft, AddRequest]]) -> dict[int, str]:
         """The ids of the wholes without a name, by the draft's index: what was there before, or their content's."""
@@ -122,7 +148,7 @@ class Planner:
         found: dict[int, str] = {}
         taken: dict[str, str] = {}
         for index, (draft, request) in enumerate(drafts):
-            if not draft.pieces or draft.named:
+            if draft.named or not is_whole(draft):
                 continue
             identity = draft_identity(draft)
             id_ = editions.earlier(draft, request.scope)
@@ -133,14 +159,16 @@ class Planner:
         return found
 
     def _fate(self, plan: Plan, request: AddRequest, moment: datetime) -> Fate:
-        if plan.record is None or not plan.draft.pieces:
-            return Fate()
         previous = plan.previous
+        # Only what has an original has pieces; under a name, other content may come after that, without any.
+        before = plan.draft.named and previous is not None and previous.item.media is not None
+        if plan.record is None or is_unread(plan.draft) or not (plan.draft.pieces or before):
+            return Fate()  # the passages of the edition before stay until those of one that is still to be read come
         edition = Edition(
             draft=plan.draft,
             item=plan.record.item,
             previous=previous,
-            merged=not plan.draft.named and _same_original(previous, plan.record),
+            merged=not plan.draft.named and same_original(previous, plan.record),
             ended=previous is not None and (previous.item.deleted or _expired(previous, moment)),
         )
         return fate(self.store, edition, request, moment)
@@ -221,24 +249,19 @@ def _decide(
     if ended:
         fresh = following(fresh, previous, moment, reborn=True)
         return Plan(draft=draft, id=id_, event=new, record=fresh, previous=previous)
-    if draft.named or (edition and not _same_original(previous, fresh)):
-        fresh = _placed_as(previous, fresh)
-    else:
-        fresh = _merged(fresh, previous)
-    if edition and _same_original(previous, fresh):
-        # Under another file name it is the same document still.
-        fresh = replace(fresh, identity=previous.identity, context=previous.context)
+    again = same_original(previous, fresh)
+    placed = draft.named or (edition and not again)
+    fresh = _placed_as(previous, fresh) if placed else _merged(fresh, previous)
+    if again and (edition or is_unread(draft)):
+        fresh = read_again(draft, fresh, previous)
     if _same(fresh, previous):
         event: Event = "unchanged" if draft.named else "duplicate"
         return Plan(draft=draft, id=id_, event=event, record=None, previous=previous)
+    if again and is_unread(draft):
+        # Its passages are to have the same tags and times, so it is read once more.
+        fresh = replace(fresh, item=replace(fresh.item, status="pending"))
     fresh = following(fresh, previous, moment)
     return Plan(draft=draft, id=id_, event="updated", record=fresh, previous=previous)
-
-
-def _same_original(previous: Record | None, record: Record) -> bool:
-    if previous is None or previous.item.media is None or record.item.media is None:
-        return False
-    return previous.item.media.digest == record.item.media.digest
 
 
 def _expired(record: Record, moment: datetime) -> bool:
@@ -259,7 +282,7 @@ def _merged(record: Record, previous: Record) -> Record:
     """
     old, new = previous.item, record.item
     item = replace(
-        old if old.status == "ready" else replace(old, text=new.text, status=new.status, error=new.error),
+        old if old.status == "ready" else _finished(old, new),
         tags=tuple(sorted({*old.tags, *new.tags})),
         metadata={**old.metadata, **new.metadata},
         expires_at=new.expires_at,
@@ -268,6 +291,12 @@ def _merged(record: Record, previous: Record) -> Record:
     )
     contexts = dict.fromkeys(context for context in (previous.context, record.context) if context)
     return replace(record, item=item, context="\n".join(contexts))
+
+
+def _finished(old: MemoryItem, new: MemoryItem) -> MemoryItem:
+    """A memory with a step that was still to come or failed, with what the step gave this time."""
+    source = replace(old.source, described=new.source.described)
+    return replace(old, text=new.text, status=new.status, error=new.error, source=source)
 
 
 def _same(record: Record, previous: Record) -> bool:

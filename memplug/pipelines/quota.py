@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 _DOCUMENT = "document"
 
 
+#: Documents that are read for each one that may be stored: what is refused takes time, too.
+_TRIES = 2
+
+
 class Quota:
-    """What is left of both for one request.
+    """What is left of both for one request. A document that is refused takes no other one's place.
 
     Args:
         limits: ``documents`` and ``documents_bytes``.
@@ -25,17 +29,18 @@ class Quota:
         self._limits = limits
         self._number = 0
         self._bytes = 0
+        self._tried = 0
 
     def take(self, part: Part, input_type: InputType) -> None:
-        """Counts a part that is a document, before it is read; what is refused does not count.
+        """Counts a part that is a document, before it is read.
 
         Raises:
             InputTooLarge: There were as many before it, or as much; those stand.
         """
         if input_type.name != _DOCUMENT:
             return
-        size = len(part.source.data or b"") if part.source is not None else 0
-        if self._number >= self._limits.documents:
+        size = _size(part)
+        if self._number >= self._limits.documents or self._tried >= _TRIES * self._limits.documents:
             raise InputTooLarge(
                 f"one add takes at most {self._limits.documents:,} documents", hint="add the others in the next one"
             )
@@ -45,4 +50,15 @@ class Quota:
                 hint="add this one by itself",
             )
         self._number += 1
+        self._tried += 1
         self._bytes += size
+
+    def give_back(self, part: Part, input_type: InputType) -> None:
+        """Lets go of what was taken for a part that is refused once it is read."""
+        if input_type.name == _DOCUMENT:
+            self._number -= 1
+            self._bytes -= _size(part)
+
+
+def _size(part: Part) -> int:
+    return len(part.source.data or b"") if part.source is not None else 0

@@ -10,6 +10,7 @@ import numpy as np
 
 from memplug.exceptions import InputTooLarge, MalformedInput, PluginError
 from memplug.pipelines.candidates import gather
+from memplug.pipelines.recalled import Recalled
 from memplug.plugins.isolation import attempt, described
 from memplug.store import View
 from memplug.values.hit import Hit
@@ -50,7 +51,12 @@ class Recall:
     rankers: Sequence[Ranker]
     limits: Limits = field(default_factory=Limits)
     report: Callable[[PluginError], None] | None = None
+    #: What this one found; a copy begins anew.
+    recalled: Recalled = field(init=False, repr=False)
     _reported: set[str] = field(default_factory=set, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.recalled = Recalled(store=self.store)
 
     def search(
         self,
@@ -91,7 +97,9 @@ class Recall:
         totals = np.round(shares.sum(axis=0), _DIGITS)
         shares *= _scale(totals, pool.confidence)
         hits = [self._hit(pool, index, shares[:, index], explain=explain) for index in _best(pool, totals, top_k)]
-        return [hit for hit in hits if min_score is None or hit.score >= min_score]
+        hits = [hit for hit in hits if min_score is None or hit.score >= min_score]
+        self.recalled.told((hit.item for hit in hits), scope)
+        return hits
 
     def _check(self, query: object, top_k: object) -> None:
         if not isinstance(query, str):

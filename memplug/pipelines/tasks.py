@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +21,7 @@ from memplug.store import TASK, View
 from memplug.values.filters import Compare
 from memplug.values.item import MemoryItem, Record
 from memplug.values.outcome import Outcome
+from memplug.values.prompt import Usage
 from memplug.values.scope import ReservedScope
 
 if TYPE_CHECKING:
@@ -49,6 +51,8 @@ class TaskStatus:
         outcomes: What became of each memory that is no longer pending: ``updated``, or ``deleted`` meanwhile.
         added: The ids of the memories that the task is about, which `add` stored.
         error: Why the first step that failed did, in words.
+        usage: What models took for it until now.
+        note: What a task that is running waits for, where this process cannot go on with it; empty otherwise.
     """
 
     id: str
@@ -58,6 +62,8 @@ class TaskStatus:
     outcomes: tuple[Outcome, ...] = ()
     added: tuple[str, ...] = ()
     error: str | None = None
+    usage: Usage = field(default_factory=Usage)
+    note: str = ""
 
     @property
     def updated(self) -> tuple[str, ...]:
@@ -77,10 +83,11 @@ class Task:
     Args:
         id: What callers know it by.
         ids: The memories that were pending when it began.
-        tries: How often each was tried in vain.
+        tries: How often each was tried in vain at the step that it is at.
         due: When it is to be gone on with, as seconds since 1970.
         owner: Who is at it: machine, process and a word of its own; empty where nobody is.
         leased: Until when, as seconds since 1970, where it is not renewed.
+        usage: What models took for it until now.
     """
 
     id: str
@@ -89,6 +96,7 @@ class Task:
     due: float = 0.0
     owner: str = ""
     leased: float = 0.0
+    usage: Usage = field(default_factory=Usage)
 
     def free(self, now: float) -> bool:
         """Whether anybody may take it: nobody has, or who had is gone."""
@@ -98,12 +106,25 @@ class Task:
     def of(cls, record: Record) -> Task:
         """The task that a record holds."""
         held: dict[str, Any] = dict(record.item.metadata)
-        return cls(**held | {"ids": tuple(held["ids"])})
+        return cls(**held | {"ids": tuple(held["ids"]), "usage": Usage(**held.get("usage", {}))})
 
 
-def new_task(ids: Sequence[str], now: datetime) -> Record:
-    """The record of a task about these memories, to be committed with them."""
-    task = Task(id=uuid4().hex, ids=tuple(ids))
+def new_task(ids: Sequence[str], now: datetime, *, pause: float = 0.0, owner: str = "") -> Record:
+    """The record of a task about these memories, to be committed with them.
+
+    Args:
+        ids: The memories.
+        now: The present moment.
+        pause: Seconds until it is due, where a first try has failed already.
+        owner: Who is at it from the beginning; empty where anybody may take it.
+    """
+    task = Task(
+        id=uuid4().hex,
+        ids=tuple(ids),
+        due=time.time() + pause if pause else 0.0,
+        owner=owner,
+        leased=time.time() + LEASE if owner else 0.0,
+    )
     item = MemoryItem(
         id=keyed_id(TASKS, task.id),
         kind=TASK,
@@ -119,6 +140,16 @@ def new_task(ids: Sequence[str], now: datetime) -> Record:
 
 def _held(task: Task) -> dict[str, Any]:
     return asdict(task) | {"ids": list(task.ids), "tries": dict(task.tries)}
+
+
+def open_items(store: Store, task: Task) -> list[MemoryItem]:
+    """The memories of a task that are pending, in its order; what was deleted or has expired is not."""
+    latest, now = store.backend.latest(list(task.ids)), store.clock()
+    return [latest[id_].item for id_ in task.ids if id_ in latest and not _ended(latest[id_].item, now)]
+
+
+def _ended(item: MemoryItem, now: datetime) -> bool:
+    return item.deleted or item.status != "pending" or (item.expires_at is not None and item.expires_at <= now)
 
 
 def waiting(store: Store) -> list[Record]:
@@ -137,8 +168,8 @@ def changed(record: Record, task: Task, now: datetime, *, ended: bool = False) -
     return following(replace(record, item=item), record, now)
 
 
-def status_of(store: Store, id_: str) -> TaskStatus:
-    """How far a task has come, whoever is at it.
+def task_record(store: Store, id_: str) -> Record:
+    """The record of a task as it is now.
 
     Raises:
         NotFound: There is no such task.
@@ -146,11 +177,17 @@ def status_of(store: Store, id_: str) -> TaskStatus:
     record = store.backend.latest([keyed_id(TASKS, id_)]).get(keyed_id(TASKS, id_)) if isinstance(id_, str) else None
     if record is None or record.item.deleted:
         raise NotFound(f"there is no task {id_!r:.100} here", hint="an ended task can be asked for during seven days")
+    return record
+
+
+def status_of(store: Store, record: Record) -> TaskStatus:
+    """How far a task has come, whoever is at it."""
     task = Task.of(record)
-    latest = store.backend.latest(list(task.ids))
-    ended = [one for id_ in task.ids if (one := _outcome(id_, latest.get(id_))) is not None]
+    latest = _followed(store, store.backend.latest(list(task.ids)))
+    ended = [one for id_ in task.ids if (one := _outcome(id_, latest.get(id_), store.clock())) is not None]
     failed = [one.item.error for one in latest.values() if one.item.status == "failed" and not one.item.deleted]
-    running = record.item.status == "pending" and len(ended) < len(task.ids)
+    # Whoever is at it still has to note what it took.
+    running = record.item.status == "pending" and (len(ended) < len(task.ids) or not task.free(time.time()))
     return TaskStatus(
         id=task.id,
         state="running" if running else "failed" if failed else "completed",
@@ -159,17 +196,31 @@ def status_of(store: Store, id_: str) -> TaskStatus:
         outcomes=tuple(ended),
         added=task.ids,
         error=failed[0] if failed else None,
+        usage=task.usage,
     )
 
 
-def _outcome(id_: str, record: Record | None) -> Outcome | None:
+def _followed(store: Store, latest: Mapping[str, Record]) -> dict[str, Record]:
+    """The records, and for a memory that turned out to be a new version of another one the other's."""
+    moved = {id_: one.item.source.derived_from[0] for id_, one in latest.items() if _moved(one.item)}
+    others = store.backend.latest(sorted(set(moved.values()))) if moved else {}
+    return dict(latest) | {id_: others[to] for id_, to in moved.items() if to in others}
+
+
+def _moved(item: MemoryItem) -> bool:
+    return item.deleted and bool(item.source.derived_from)
+
+
+def _outcome(id_: str, record: Record | None, now: datetime) -> Outcome | None:
     """What became of one memory; None while it is pending."""
     if record is None or record.item.deleted:
         return Outcome(event="deleted", id=id_)
-    if record.item.status == "pending":
+    if not _ended(record.item, now):
         return None
     item = record.item
-    return Outcome(event="updated", id=id_, kind=item.kind, text=item.text, version=item.version)
+    if item.status == "pending":  # it expired before its turn came
+        return Outcome(event="deleted", id=id_)
+    return Outcome(event="updated", id=item.id, kind=item.kind, text=item.text, version=item.version)
 
 
 def identity_of_process() -> str:

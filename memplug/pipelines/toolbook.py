@@ -106,13 +106,13 @@ class ToolBook:
             stats = stats.defined(page.definition)
         for before, after in page.uses:
             stats = stats.counted(before, after)
-        return stats
+        return stats.fitting()
 
 
 def counted(store: Store, scope: Scope, name: str) -> ToolStats:
     """The stats of a tool from all its uses in a scope, in the order in which they came."""
     stats = ToolStats(name=name)
-    calls = [(item.created_at, item.id, call) for item, call in _uses(store, scope) if call.name == name]
+    calls = [(item.created_at, item.id, call) for item, call in uses(store, scope) if call.name == name]
     for _, _, call in sorted(calls, key=lambda use: use[:2]):
         stats = stats.counted(None, call)
     return stats
@@ -140,7 +140,7 @@ def recounted(store: Store, gone: Iterable[MemoryItem], moment: datetime) -> tup
         if before is not None:
             stats = stats.defined(before)
         if stats.calls or stats.schema:
-            record = _record(id_, scope, stats, moment)
+            record = _record(id_, scope, stats.fitting(), moment)
             written.append(following(record, previous, moment, reborn=ended) if previous is not None else record)
         elif previous is not None and not ended:
             dropped.append(following(tombstone(previous), previous, moment))
@@ -155,7 +155,7 @@ def tools_of(items: Iterable[MemoryItem]) -> dict[str, tuple[Scope, str]]:
     return {tool_id(scope, name): (scope, name) for scope, name in tools}
 
 
-def _uses(store: Store, scope: Scope) -> Iterator[tuple[MemoryItem, ToolCall]]:
+def uses(store: Store, scope: Scope) -> Iterator[tuple[MemoryItem, ToolCall]]:
     """The uses of tools whose memories lie in a scope: those of its conversations count, of narrower scopes not."""
     uses = All((Compare("kind", "eq", USE), Compare(f"metadata.{FIELD}", "set", value=True)))
     view = View(scope=scope, filter=uses, trusted=True)

@@ -258,13 +258,13 @@ class _Load:
 
 
 def _keys(reader: ArchiveReader) -> dict[str, str]:
-    """The keys of memories with an original, by id: their pieces may come before them and must know what they become.
+    """The keys of memories, by id: what names them may come before them, and must know what they become.
 
     A line that cannot be read is rejected when its turn comes.
     """
     found: dict[str, str] = {}
     for line in reader.lines():
-        if b'"key"' not in line.data or b'"media"' not in line.data:
+        if b'"key"' not in line.data:
             continue
         with suppress(InputRejected):
             match line.value():

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: With which words a deletion names the memory that took the place of the deleted one.
+SUPERSEDED_BY = "superseded by "
 #: The smallest step of a stored time.
 TICK = timedelta(microseconds=1)
 #: How often a writer that came second tries again. Only other processes can still come first then, each of them
@@ -65,6 +67,13 @@ def tombstone(current: Record) -> Record:
         bucket=old.bucket,
     )
     return Record(item=item)
+
+
+def same_original(one: Record | None, other: Record) -> bool:
+    """Whether two versions of a memory hold the same bytes."""
+    if one is None or one.item.media is None or other.item.media is None:
+        return False
+    return one.item.media.digest == other.item.media.digest
 
 
 @dataclass(frozen=True, slots=True)

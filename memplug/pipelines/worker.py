@@ -5,16 +5,31 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from memplug.exceptions import MemplugError, NotFound, VersionConflict
-from memplug.pipelines.tasks import LEASE, Task, TaskStatus, changed, identity_of_process, new_task, status_of, waiting
+from memplug.exceptions import MemplugError, StoreReadOnly, VersionConflict
+from memplug.pipelines.attempt import Attempt
+from memplug.pipelines.claim import Claim
+from memplug.pipelines.steps import step_for
+from memplug.pipelines.tasks import (
+    Task,
+    TaskStatus,
+    identity_of_process,
+    new_task,
+    open_items,
+    status_of,
+    task_record,
+    waiting,
+)
+from memplug.pipelines.versions import following
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from memplug.pipelines.describing import Describing
+    from memplug.pipelines.steps import Step
     from memplug.store import Store
     from memplug.values.item import Record
     from memplug.values.limits import Limits
@@ -23,8 +38,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("memplug.tasks")
 
-#: By how much each pause before another try is longer than the one before.
-_GROWTH = 4.0
 #: How often somebody who waits looks at the store, in seconds: at first, and at most.
 _FIRST_LOOK, _LAST_LOOK = 0.005, 0.5
 
@@ -33,14 +46,17 @@ _FIRST_LOOK, _LAST_LOOK = 0.005, 0.5
 class Worker:
     """Carries tasks out, one step after the other.
 
+    What no step of this process takes (no model is configured here, a plugin is not installed) stays pending, without
+    costing a try, for a process that has the step.
+
     Args:
         store: Where tasks and memories are.
-        describing: The step that a pending memory waits for.
+        steps: What a pending memory may wait for, in this order.
         limits: ``task_tries`` and ``task_pause``.
     """
 
     store: Store
-    describing: Describing
+    steps: Sequence[Step]
     limits: Limits
     _me: str = field(default_factory=identity_of_process)
     _wake: threading.Event = field(default_factory=threading.Event)
@@ -49,7 +65,7 @@ class Worker:
     _starting: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self) -> None:
-        """Goes on with everything that is waiting, in a thread of its own that ends when nothing is left."""
+        """Goes on with everything that is waiting, in a thread of its own that ends when nothing is left to do here."""
         with self._starting:
             self._wake.set()
             if self._closed.is_set() or (self._thread is not None and self._thread.is_alive()):
@@ -70,6 +86,8 @@ class Worker:
             self._wake.clear()
             try:
                 pause = self.round()
+            except StoreReadOnly:
+                pause = None  # only others can go on with it
             except MemplugError as error:
                 log.warning("tasks could not be gone on with and will be tried again: %s", error)
                 pause = self.limits.task_pause
@@ -83,7 +101,8 @@ class Worker:
         """Carries out all that is due now.
 
         Returns:
-            Seconds until something is due again, 0 where it is already; None where nothing is left.
+            Seconds until something is due again, 0 where it is already; None where nothing is left that this process
+            has a step for.
         """
         records = waiting(self.store)
         for number, record in enumerate(records):
@@ -94,9 +113,9 @@ class Worker:
             self._attempt(record)
         if progress:
             progress(len(records), len(records), "going on with what is pending")
-        left = waiting(self.store)
+        left = [task for record in waiting(self.store) if self._takes(task := Task.of(record))]
         now = time.time()
-        return min((max(self._next(Task.of(one), now), 0.0) for one in left), default=None)
+        return min((max(self._next(task, now), 0.0) for task in left), default=None)
 
     def adopt(self) -> None:
         """Makes a task for memories that are pending without one: what an import brought, or what lost its task.
@@ -108,63 +127,78 @@ class Worker:
         if alone := [id_ for id_ in pending if id_ not in known]:
             self.store.commit([new_task(alone, self.store.clock())], {})
 
+    def revive(self) -> None:
+        """Makes what failed pending again, where a step here would do it; `adopt` makes a task for it."""
+        for page in self.store.failed():
+            for record in page:
+                item = replace(record.item, status="pending", error=None)
+                if step_for(self.steps, item) is None:
+                    continue
+                with suppress(VersionConflict):  # somebody else changed it, and so decided what becomes of it
+                    latest = self.store.get(record.id, None)
+                    if latest.version == record.version:
+                        again = replace(latest, item=item)
+                        self.store.commit([following(again, latest, self.store.clock())], {})
+
     def _next(self, task: Task, now: float) -> float:
         return task.due - now if task.free(now) else max(task.due, task.leased) - now
 
+    def _takes(self, task: Task) -> bool:
+        """Whether there is something to do here: a step that is wanted, or a task to end, since nothing is pending."""
+        items = open_items(self.store, task)
+        return not items or any(step_for(self.steps, item) for item in items)
+
     def _attempt(self, record: Record) -> None:
-        """Goes on with one task, unless somebody else is at it."""
+        """Goes on with one task, unless somebody else is at it, or only others can."""
         task, now = Task.of(record), time.time()
-        if task.due > now or not task.free(now):
+        if task.due > now or not task.free(now) or not self._takes(task):
             return
-        task = replace(task, owner=self._me, leased=now + LEASE)
+        self._go_on(record, task)
+
+    def claimed(self, ids: Sequence[str]) -> Record:
+        """The record of a task that nobody takes before `carry_out` does, to be committed with what it is about."""
+        return new_task(ids, self.store.clock(), owner=self._me)
+
+    def carry_out(self, id_: str) -> bool:
+        """Goes on once, in this thread, with a task that `claimed` made; whether that ended it.
+
+        What fails is tried again in the background, like anything else that is pending.
+        """
         try:
-            record = self._noted(record, task)
-            tries = dict(task.tries)
-            for id_ in task.ids:
-                if self._closed.is_set():
-                    break
-                record = self._renewed(record)
-                if not self._step(id_, last=tries.get(id_, 0) + 1 >= self.limits.task_tries):
-                    tries[id_] = tries.get(id_, 0) + 1
-            self._noted(record, self._left(task, tries))
+            record = task_record(self.store, id_)
+            self._go_on(record, Task.of(record))
+            return status_of(self.store, task_record(self.store, id_)).state != "running"
+        except MemplugError as error:
+            log.warning("a task could not be carried out at once and will be gone on with: %s", error.code)
+            return False
+
+    def _go_on(self, record: Record, task: Task) -> None:
+        attempt = Attempt(store=self.store, steps=self.steps, limits=self.limits, task=task, closed=self._closed)
+        try:
+            with Claim(self.store, record, self._me) as claim:
+                claim.release(attempt.run())
         except VersionConflict:
             return  # somebody else took it over: what was done stays done
 
-    def _step(self, id_: str, *, last: bool) -> bool:
-        """Does what one memory waits for, and says whether that came to an end; on the last try it always does."""
-        try:
-            self.describing.finish(id_, last=last)
-        except NotFound:
-            return True  # it was deleted before its turn came
-        except VersionConflict:
-            return False
-        except MemplugError as error:
-            log.warning("a step for memory %s failed: %s", id_, error.code)
-            if last:
-                self.describing.give_up(id_, str(error))
-            return last
-        return True
+    def status(self, id_: str) -> TaskStatus:
+        """How far a task has come, and what it waits for where this process cannot go on with it.
 
-    def _left(self, task: Task, tries: dict[str, int]) -> Task:
-        """The task with what is left to do, free for whoever comes to it when the pause is over."""
-        worst = max((count for id_, count in tries.items() if count > task.tries.get(id_, 0)), default=0)
-        pause = self.limits.task_pause * _GROWTH ** (worst - 1) if worst else 0.0
-        return replace(task, tries=tries, owner="", leased=0.0, due=time.time() + pause)
+        Raises:
+            NotFound: There is no such task.
+        """
+        record = task_record(self.store, id_)
+        status = status_of(self.store, record)
+        return replace(status, note=self._note(Task.of(record))) if status.state == "running" else status
 
-    def _renewed(self, record: Record) -> Record:
-        task, now = Task.of(record), time.time()
-        if task.leased - now > LEASE / 2:
-            return record
-        return self._noted(record, replace(task, leased=now + LEASE))
-
-    def _noted(self, record: Record, task: Task) -> Record:
-        """Writes the next version of a task; the last one where none of its memories is pending any more."""
-        latest = self.store.backend.latest(list(task.ids))
-        open_ = [one for one in latest.values() if one.item.status == "pending" and not one.item.deleted]
-        ended = not task.owner and not open_
-        record = changed(record, task, self.store.clock(), ended=ended)
-        self.store.commit([record], {})
-        return record
+    def _note(self, task: Task) -> str:
+        if not task.free(time.time()) or self._takes(task):
+            return ""
+        kinds = Counter(item.kind for item in open_items(self.store, task))
+        what = ", ".join(f"{count} of kind {kind}" for kind, count in sorted(kinds.items()))
+        return (
+            f"no step of this process takes what is pending ({what}); "
+            "a process that has the plugin or the model for it goes on with it"
+        )
 
     def wait(self, id_: str, timeout: float | None, progress: Progress | None = None) -> TaskStatus:
         """How far a task has come once it has ended, or ``timeout`` seconds have passed.
@@ -174,15 +208,16 @@ class Worker:
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         pause = _FIRST_LOOK
-        status = status_of(self.store, id_)
-        told = status
+        told = status = self.status(id_)
+        if status.note:
+            log.warning("waiting for task %s: %s", id_, status.note)
         while status.state == "running":
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
-                break
+                return self.status(id_)
             time.sleep(pause if left is None else min(pause, left))
             pause = min(pause * 2, _LAST_LOOK)
-            status = status_of(self.store, id_)
+            status = status_of(self.store, task_record(self.store, id_))
             if progress and status != told:
                 progress(status.done, status.total, "waiting")
             told = status

@@ -14,7 +14,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from memplug.plugins.hookspecs import Register
-    from memplug.plugins.protocols import Backend, BackendRequest, Embedder, InputType, Ranker
+    from memplug.plugins.models import ChatModel, Toolbox
+    from memplug.plugins.protocols import (
+        Backend,
+        BackendRequest,
+        Describer,
+        Embedder,
+        InputType,
+        PlanningExtractor,
+        Ranker,
+    )
+    from memplug.values.endpoint import Endpoint
 
 #: A plain path is ``lancedb`` too; ``db`` is LanceDB Cloud or Enterprise.
 _LANCEDB_SCHEMES = ("lancedb", "s3", "gs", "az", "db")
@@ -53,12 +63,45 @@ class Embedders:
     """A static model that is always there, and the ways to better ones."""
 
     @hookimpl
-    def register_embedders(self, register: Register[Callable[[str], Embedder]]) -> None:
+    def register_embedders(
+        self, register: Register[Callable[[str], Embedder] | Callable[[str, Endpoint], Embedder]]
+    ) -> None:
         """Registers the built-in embedders."""
         register("wordllama", _wordllama)
         register("sentence-transformers", _sentence_transformers)
         register("openai", _openai)
         register("hashing", _hashing)
+
+
+class Models:
+    """Chat models behind OpenAI-compatible servers. None is asked unless the user names it."""
+
+    @hookimpl
+    def register_models(
+        self, register: Register[Callable[[str], ChatModel] | Callable[[str, Endpoint], ChatModel]]
+    ) -> None:
+        """Registers the built-in chat models."""
+        register("openai", _openai_chat)
+
+
+class Describers:
+    """A description by the model for pictures that the user configured."""
+
+    @hookimpl
+    def register_describers(
+        self, register: Register[Callable[[], Describer] | Callable[[Toolbox], Describer | None]]
+    ) -> None:
+        """Registers the built-in describers."""
+        register("vision", _vision)
+
+
+class Extractors:
+    """What a chat model, where the user configured one, finds worth remembering."""
+
+    @hookimpl
+    def register_extractors(self, register: Register[Callable[[Toolbox], PlanningExtractor | None]]) -> None:
+        """Registers the built-in extractor."""
+        register("model", _extractor)
 
 
 class Rankers:
@@ -78,6 +121,9 @@ BUILTINS: tuple[tuple[str, object], ...] = (
     ("memplug.inputs", Inputs()),
     ("memplug.backends", Backends()),
     ("memplug.embedders", Embedders()),
+    ("memplug.models", Models()),
+    ("memplug.describers", Describers()),
+    ("memplug.extraction", Extractors()),
     ("memplug.rankers", Rankers()),
 )
 
@@ -148,10 +194,30 @@ def _sentence_transformers(argument: str) -> Embedder:
     return SentenceTransformersEmbedder(argument)
 
 
-def _openai(argument: str) -> Embedder:
+def _openai(argument: str, endpoint: Endpoint) -> Embedder:
     from memplug.embedders.openai import OpenAIEmbedder
 
-    return OpenAIEmbedder(argument)
+    return OpenAIEmbedder.configured(argument, endpoint)
+
+
+def _openai_chat(argument: str, endpoint: Endpoint) -> ChatModel:
+    from memplug.models.openai import OpenAIChatModel
+
+    return OpenAIChatModel.configured(argument, endpoint)
+
+
+def _vision(toolbox: Toolbox) -> Describer | None:
+    if toolbox.vision is None:
+        return None
+    from memplug.describers.vision import VisionDescriber
+
+    return VisionDescriber(toolbox.vision, toolbox.limits)
+
+
+def _extractor(toolbox: Toolbox) -> PlanningExtractor | None:
+    from memplug.extraction.extractor import model_extractor
+
+    return model_extractor(toolbox)
 
 
 def _hashing(argument: str) -> Embedder:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     import click
 
+    from memplug.plugins.models import ChatModel, Toolbox
     from memplug.plugins.protocols import (
         Backend,
         BackendRequest,
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
         Embedder,
         Extractor,
         InputType,
+        PlanningExtractor,
         Ranker,
     )
     from memplug.values.draft import Draft
+    from memplug.values.endpoint import Endpoint
     from memplug.values.hit import Hit
     from memplug.values.item import MemoryItem
     from memplug.values.scope import Scope
@@ -56,18 +59,34 @@ def register_backends(register: Register[Callable[[BackendRequest], Backend]]) -
 
 
 @hookspec
-def register_embedders(register: Register[Callable[[str], Embedder]]) -> None:
-    """Embedders. The factory gets what follows the colon: ``x:model`` calls the factory ``x`` with ``"model"``."""
+def register_embedders(register: Register[Callable[[str], Embedder] | Callable[[str, Endpoint], Embedder]]) -> None:
+    """Embedders. The factory gets what follows the colon: ``x:model`` calls the factory ``x`` with ``"model"``.
+
+    One that has to have a second argument also gets where the user's configuration says that the server is.
+    """
 
 
 @hookspec
-def register_describers(register: Register[Callable[[], Describer]]) -> None:
-    """What gives words to media. All that accept the media are asked; their words are joined."""
+def register_models(register: Register[Callable[[str], ChatModel] | Callable[[str, Endpoint], ChatModel]]) -> None:
+    """Chat models, also those that can see. The factory gets what an embedder's gets."""
 
 
 @hookspec
-def register_extractors(register: Register[Callable[[], Extractor]]) -> None:
-    """What draws facts, preferences and tool experience from what was said."""
+def register_describers(register: Register[Callable[[], Describer] | Callable[[Toolbox], Describer | None]]) -> None:
+    """What gives words to media. All that accept the media are asked; their words are joined.
+
+    A factory that has to have an argument gets the `Toolbox` with the models that the user configured; it returns
+    None where it cannot do without one that is not there, and is left out then.
+    """
+
+
+@hookspec
+def register_extractors(
+    register: Register[
+        Callable[[], Extractor | PlanningExtractor] | Callable[[Toolbox], Extractor | PlanningExtractor | None]
+    ],
+) -> None:
+    """What draws facts, preferences and tool experience from what was said. Factories are as for describers."""
 
 
 @hookspec

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from memplug.exceptions import InputRejected, MemplugError
 from memplug.plugins.builtins import BUILTINS
-from memplug.plugins.catalogue import Catalogue, complete
+from memplug.plugins.catalogue import Catalogue, called, complete
 from memplug.plugins.choice import Choice
 from memplug.plugins.info import PluginInfo, Row
 from memplug.plugins.installed import installed_plugins
 from memplug.plugins.isolation import attempt
-from memplug.plugins.registry import BACKENDS, DESCRIBERS, EMBEDDERS, EXTRACTORS, INPUT_TYPES, RANKERS, Kind
+from memplug.plugins.registry import BACKENDS, DESCRIBERS, EMBEDDERS, EXTRACTORS, INPUT_TYPES, MODELS, RANKERS, Kind
 from memplug.plugins.roster import Roster, failure, log
 from memplug.values.draft import Draft
+from memplug.values.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import click
     import pluggy
 
+    from memplug.plugins.models import ChatModel, Toolbox
     from memplug.plugins.protocols import (
         Backend,
         BackendRequest,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
         Embedder,
         Extractor,
         InputType,
+        PlanningExtractor,
         Ranker,
     )
     from memplug.values.scope import Scope
@@ -90,7 +93,11 @@ class PluginManager:
 
     def extractors(self) -> list[Extractor]:
         """What draws further memories from what was said, in the order of registration."""
-        return self._all(EXTRACTORS)
+        return [made for made in self._all(EXTRACTORS) if hasattr(made, "extract")]
+
+    def planners(self) -> list[PlanningExtractor]:
+        """Those extractors that are also shown what is known already, and propose changes of it."""
+        return [made for made in self._all(EXTRACTORS) if hasattr(made, "plan")]
 
     def rankers(self) -> list[Ranker]:
         """The rankers in the order of registration."""
@@ -105,21 +112,45 @@ class PluginManager:
         entry = self._catalogue.entry(BACKENDS, scheme)
         return cast("Callable[[BackendRequest], Backend]", entry.factory)
 
-    def embedder(self, spec: str) -> Embedder:
+    def equip(self, toolbox: Toolbox) -> None:
+        """Sets what describers and extractors are given to work with; before the first of them is made."""
+        self._catalogue.toolbox = toolbox
+
+    def embedder(self, spec: str, endpoint: Endpoint | None = None) -> Embedder:
         """A new embedder, by ``name`` or ``name:argument`` (``openai:text-embedding-3-small``).
+
+        Args:
+            spec: Which one.
+            endpoint: Where its server is, where it has one.
 
         Raises:
             ConfigError: No plugin registers the name, or the embedder refuses the argument.
             PluginError: The plugin failed.
         """
+        return cast("Embedder", self._named(EMBEDDERS, spec, endpoint))
+
+    def model(self, spec: str, endpoint: Endpoint | None = None) -> ChatModel:
+        """A new chat model, by ``name`` or ``name:argument`` (``openai:gpt-5-mini``).
+
+        Args:
+            spec: Which one.
+            endpoint: Where its server is.
+
+        Raises:
+            ConfigError: No plugin registers the name, or the model refuses the argument.
+            PluginError: The plugin failed.
+        """
+        return cast("ChatModel", self._named(MODELS, spec, endpoint))
+
+    def _named(self, kind: Kind, spec: str, endpoint: Endpoint | None) -> object:
         name, _, argument = spec.partition(":")
-        entry = self._catalogue.entry(EMBEDDERS, name)
-        made = attempt(lambda: complete(EMBEDDERS, entry.factory(argument)))
+        entry = self._catalogue.entry(kind, name)
+        made = attempt(lambda: complete(kind, called(entry.factory, argument, endpoint or Endpoint(), least=1)))
         if made.error is None:
-            return cast("Embedder", made.result)
+            return made.result
         if isinstance(made.error, MemplugError):
             raise made.error
-        raise failure(entry.owner, f"embedder {name!r}", made.error) from made.error
+        raise failure(entry.owner, f"{kind.noun} {name!r}", made.error) from made.error
 
     def add_commands(self, cli: click.Group) -> None:
         """Lets each plugin add its commands; what a plugin did before it failed is undone.
@@ -160,6 +191,14 @@ class PluginManager:
             error = self._roster.call(row, impl, hook, arguments).error
             if error is not None:
                 self._roster.report(row, hook, error)
+
+    def close(self) -> None:
+        """Lets the objects that plugins made go: those with a ``close`` are told. What one of them raises is logged."""
+        for entry, made in self._catalogue.made():
+            ending = getattr(made, "close", None)
+            error = attempt(ending).error if callable(ending) else None
+            if error is not None:
+                self._roster.report(entry.owner, "close", error)
 
     def _guarded(self, row: Row, impl: pluggy.HookImpl, drafts: list[Draft], scope: Scope) -> list[Draft]:
         """The drafts after one guard. It gets the list itself, so that edits in place count as well."""

@@ -7,7 +7,7 @@ class for each kind that says whether it keeps to what is written here.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, runtime_checkable
 
 from memplug.values.limits import Limits
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from memplug.values.draft import Draft, Media, Part
+    from memplug.values.extraction import ExtractionRequest, Proposals
     from memplug.values.filters import Filter
     from memplug.values.item import Record
     from memplug.values.scope import Scope
@@ -32,11 +33,13 @@ class ParseContext:
         limits: The numbers to keep to.
         keep_location: Whether the caller asked to keep where a picture was taken.
         strict_skills: Whether a skill must keep to the Agent Skills specification to the letter.
+        later: Whether what takes long may be left for a step in the background (``wait=False``).
     """
 
     limits: Limits = field(default_factory=Limits)
     keep_location: bool = False
     strict_skills: bool = False
+    later: bool = False
 
 
 class InputType(Protocol):
@@ -62,7 +65,11 @@ class InputType(Protocol):
 
 
 class Embedder(Protocol):
-    """Turns words into vectors."""
+    """Turns words into vectors.
+
+    One that works on this machine says so by an attribute ``local = True``; any other is given ``[secret:kind]`` in the
+    place of keys, tokens and passwords.
+    """
 
     @property
     def name(self) -> str:
@@ -105,6 +112,27 @@ class Describer(Protocol):
         ...
 
 
+@runtime_checkable
+class PageDescriber(Describer, Protocol):
+    """A describer that can also read single pages of a document: scans in a PDF, pictures on slides.
+
+    Of a document of a type that it accepts, it is asked for the pages that show something and have no text, and never
+    to `describe` it as a whole.
+    """
+
+    def pages(self, media: Media, numbers: Sequence[int], *, context: str) -> Mapping[int, str]:
+        """The words on these pages, by their numbers, empty where there are none.
+
+        A page that is left out could not be looked at, and stays listed in ``metadata["scanned_pages"]``.
+
+        Args:
+            media: The document.
+            numbers: Which pages, counted from 1, rising.
+            context: What the document is known by.
+        """
+        ...
+
+
 class Extractor(Protocol):
     """Draws further memories from what was said: facts, preferences, tool experience."""
 
@@ -112,6 +140,28 @@ class Extractor(Protocol):
 
     def extract(self, drafts: Sequence[Draft], scope: Scope) -> Sequence[Draft]:
         """Memories to store beside ``drafts``, never in their place; ``part`` says which part each is from."""
+        ...
+
+
+class PlanningExtractor(Protocol):
+    """Draws facts from a conversation, and says what they change of what is known.
+
+    It writes nothing itself: what it proposes is checked (`memplug.extraction.support`), and then stored with what it
+    was drawn from in one commit.
+    """
+
+    @property
+    def name(self) -> str:
+        """What it is called in logs and errors."""
+        ...
+
+    def plan(self, request: ExtractionRequest) -> Proposals:
+        """What is to be remembered, or corrected, by ``request.purpose``.
+
+        Raises:
+            ModelError: It could not do its work; the turns are stored all the same, and where ``retryable`` is set it
+                is asked again later.
+        """
         ...
 
 

@@ -23,20 +23,27 @@ class Kind:
         noun: What to call one of them.
         hook: The hook that registers them.
         members: What such an object must have.
+        either: Of which it must have one at least.
+        equipped: Whether its factories are offered the `Toolbox`, and may return None.
     """
 
     noun: str
     hook: str
     members: tuple[str, ...]
+    either: tuple[str, ...] = ()
+    equipped: bool = False
 
 
 INPUT_TYPES = Kind(noun="input_type", hook="register_input_types", members=("name", "accepts", "parse"))
 BACKENDS = Kind(noun="backend", hook="register_backends", members=())
 EMBEDDERS = Kind(noun="embedder", hook="register_embedders", members=("name", "embed", "embed_query"))
-DESCRIBERS = Kind(noun="describer", hook="register_describers", members=("name", "accepts", "describe"))
-EXTRACTORS = Kind(noun="extractor", hook="register_extractors", members=("name", "extract"))
+MODELS = Kind(noun="model", hook="register_models", members=("name", "vision", "answer", "stream"))
+DESCRIBERS = Kind(noun="describer", hook="register_describers", members=("name", "accepts", "describe"), equipped=True)
+EXTRACTORS = Kind(
+    noun="extractor", hook="register_extractors", members=("name",), either=("extract", "plan"), equipped=True
+)
 RANKERS = Kind(noun="ranker", hook="register_rankers", members=("name", "score"))
-KINDS = (INPUT_TYPES, BACKENDS, EMBEDDERS, DESCRIBERS, EXTRACTORS, RANKERS)
+KINDS = (INPUT_TYPES, BACKENDS, EMBEDDERS, MODELS, DESCRIBERS, EXTRACTORS, RANKERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

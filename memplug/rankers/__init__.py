@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 def default_rankers() -> dict[str, Callable[[], Ranker]]:
     """The built-in rankers by name, in the order in which they are asked.
 
-    The last two add a part of what the ones before gave, so what is irrelevant gains nothing from them.
+    Three before the last add a part of what the ones before gave, so what is irrelevant gains nothing from them. The
+    last looks at what all of them gave.
     """
     return {
         "meaning": _meaning,
@@ -23,6 +24,7 @@ def default_rankers() -> dict[str, Callable[[], Ranker]]:
         "speaker": _speaker,
         "dates": _dates,
         "tools": _tools,
+        "corrections": _corrections,
     }
 
 
@@ -66,3 +68,9 @@ def _tools() -> Ranker:
     from memplug.rankers.tools import Tools
 
     return Tools()
+
+
+def _corrections() -> Ranker:
+    from memplug.rankers.corrections import Corrections
+
+    return Corrections()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from memplug.safety.media_type import IMAGE_TYPES, sniff
 from memplug.safety.phash import perceptual_hash
 from memplug.safety.quiet import quiet
 from memplug.safety.sizes import check_image_size
+from memplug.safety.worker import Pool
+from memplug.values.limits import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +27,15 @@ if TYPE_CHECKING:
 #: A progressive JPEG is decoded once over for each of its scans; real ones have about ten, and 10 MB hold 80,000.
 MAX_JPEG_SCANS = 200
 _SCAN_START = b"\xff\xda"
+
+#: A picture of up to so many pixels is decoded in this process: whatever is in it, that takes some milliseconds and
+#: megabytes, and a process of its own would first have to be started.
+HERE = 1_000_000
+#: The types whose headers Pillow reads itself, in Python.
+_SIMPLE = frozenset({"image/png", "image/jpeg", "image/gif"})
+#: What reads the others, in a process of its own, and the bytes that its answer may have.
+_READER, _ANSWER = "memplug.safety.image_reader", 1 * MIB
+pool = Pool(frozenset({_READER}), max_files=1_000, harmless=frozenset({InvalidImageError.code}), what="image")
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -69,15 +81,30 @@ def inspect_image(data: bytes, limits: Limits, *, keep_location: bool = False) -
     """Decodes the (first) picture once, small, and says what it is.
 
     A picture over the limit on pixels is refused by its header; a JPEG is decoded at the fraction of its size that
-    the thumbnail needs. Later frames of an animation are never decoded.
+    the thumbnail needs. Later frames of an animation are never decoded. What is large, or a WebP, whose decoder sees
+    all of the file before anybody can check it, is read in a process that may be killed: libraries that decode have
+    faults, and a picture can be made to find them.
 
     Raises:
         FileSizeError: More than ``limits.image_bytes``; checked before anything else.
         InvalidImageError: Not a PNG, JPEG, WebP or GIF, or damaged.
-        InputTooLarge: More than ``limits.image_pixels``.
-        UnsafeInput: Made to keep the decoder busy.
+        InputTooLarge: More than ``limits.image_pixels``, or reading it took more time or memory than it may.
+        UnsafeInput: Made to keep the decoder busy, or it ended the process that read it.
+        ConfigError: That process cannot be started.
     """
     check_image_size(len(data), limits)
+    if _is_simple(data, image_type(data), limits):
+        return examine(data, limits, keep_location=keep_location)
+    found = pool.run(_READER, data, limits=limits, options={"keep_location": keep_location}, cap=_ANSWER)
+    return ImageInfo(**found | {"thumbnail": base64.b64decode(found["thumbnail"])})
+
+
+def examine(data: bytes, limits: Limits, *, keep_location: bool) -> ImageInfo:
+    """The same in this very process.
+
+    Raises:
+        InvalidImageError, InputTooLarge, UnsafeInput: See `inspect_image`.
+    """
     content_type = image_type(data)
     with _decoded():
         image = _opened(data, content_type, limits)
@@ -99,6 +126,19 @@ def inspect_image(data: bytes, limits: Limits, *, keep_location: bool = False) -
         )
 
 
+def _is_simple(data: bytes, content_type: str, limits: Limits) -> bool:
+    """Whether a picture can be decoded here: its header is read without native code, and it has few pixels.
+
+    Raises:
+        InvalidImageError, InputTooLarge, UnsafeInput: The header says so.
+    """
+    if content_type not in _SIMPLE:
+        return False
+    with _decoded():
+        width, height = _opened(data, content_type, limits).size
+    return width * height <= HERE
+
+
 def open_image(data: bytes) -> Image.Image:
     """The (first) picture, decoded and upright, with no orientation left for anybody to apply again.
 
@@ -112,6 +152,21 @@ def open_image(data: bytes) -> Image.Image:
         image = _opened(data, content_type, None)
         image.load()
         return _turned(image, read_shot(image, keep_location=False))
+
+
+def small_image(data: bytes, side: int) -> Image.Image:
+    """The (first) picture, upright, with no side over ``side`` pixels; decoded no larger than that needs.
+
+    Raises:
+        InvalidImageError: Not a PNG, JPEG, WebP or GIF, or damaged.
+        InputTooLarge: More pixels than Pillow's own guard admits.
+        UnsafeInput: Made to keep the decoder busy.
+    """
+    content_type = image_type(data)
+    with _decoded():
+        image = _opened(data, content_type, None)
+        small = _shrunk(image, side)
+        return _turned(small, read_shot(image, keep_location=False))
 
 
 def encode_png(image: Image.Image, limits: Limits) -> bytes:
@@ -144,7 +199,9 @@ def image_type(data: bytes) -> str:
     kind = sniff(data)
     if kind is not None and kind.content_type in IMAGE_TYPES:
         return kind.content_type
-    error = InvalidImageError("Unsupported format. Allowed: PNG, JPEG, WebP, GIF")
+    file = kind is not None and not kind.content_type.startswith("image/")
+    hint = f"said to be an image, its bytes look like {kind.name}; hand it in as a file" if kind and file else None
+    error = InvalidImageError("Unsupported format. Allowed: PNG, JPEG, WebP, GIF", hint=hint)
     known = f"the bytes look like {kind.name}" if kind else "the bytes are of no known type"
     error.add_note(known if data else "there are no bytes")
     raise error
@@ -162,7 +219,7 @@ def _decoded() -> Iterator[None]:
     except MemplugError:
         raise
     except Image.DecompressionBombError as error:
-        raise InputTooLarge(f"the image has too many pixels: {error}") from error
+        raise InputTooLarge("the image has too many pixels: more than any limit allows") from error
     except MemoryError as error:
         raise InputTooLarge("there is not enough memory to decode the image") from error
     except Exception as error:

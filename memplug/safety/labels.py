@@ -26,6 +26,7 @@ class Labels:
     metadata: Mapping[str, Any]
     occurred_at: datetime | None
     expires_at: datetime | None
+    reason: str | None = None
 
 
 def check_labels(request: AddRequest, limits: Limits) -> Labels:
@@ -44,6 +45,7 @@ def check_labels(request: AddRequest, limits: Limits) -> Labels:
         metadata=check_metadata(request.metadata, limits),
         occurred_at=check_moment(request.occurred_at, name="occurred_at"),
         expires_at=check_moment(request.expires_at, name="expires_at"),
+        reason=request.reason,
     )
 
 
@@ -83,8 +85,15 @@ def check_tags(tags: Iterable[str] | str | None, limits: Limits) -> tuple[str, .
     return tuple(sorted(set(found)))
 
 
-def check_metadata(metadata: Mapping[str, Any] | None, limits: Limits) -> dict[str, Any]:
+def check_metadata(
+    metadata: Mapping[str, Any] | None, limits: Limits, *, deep: Mapping[str, int] | None = None
+) -> dict[str, Any]:
     """A copy of the metadata, as JSON would give it back.
+
+    Args:
+        metadata: It.
+        limits: The limits.
+        deep: Members of it that memplug writes itself, with the levels in which each may be nested.
 
     Raises:
         MalformedInput: It is not a JSON object (a key that is no text, a value JSON has no form for, NaN).
@@ -94,16 +103,41 @@ def check_metadata(metadata: Mapping[str, Any] | None, limits: Limits) -> dict[s
         return {}
     if not isinstance(metadata, Mapping):
         raise MalformedInput(f"metadata must be a dict, not {type(metadata).__name__}")
-    _check_depth(metadata, limits.metadata_depth)
+    own = {name: metadata[name] for name in deep or () if name in metadata}
+    _check_depth({name: value for name, value in metadata.items() if name not in own}, limits.metadata_depth)
+    for name, value in own.items():
+        _check_depth(value, (deep or {})[name])
+    text = _sized(metadata, limits, "metadata has")
+    copy: dict[str, Any] = json.loads(text)
+    return copy
+
+
+def check_joined(metadata: Mapping[str, Any], name: str, limits: Limits) -> None:
+    """Holds metadata to its limit where it is put together: of a caller's words, a reader's, and earlier ones.
+
+    Args:
+        metadata: All of it, as JSON would give it back.
+        name: What the memory is called, for errors.
+        limits: The limits.
+
+    Raises:
+        InputTooLarge: It is over its limit in bytes.
+    """
+    if metadata:
+        whose = f"{name!r}" if name else "this memory"
+        _sized(metadata, limits, f"with what is known of {whose} already, or was found in it, metadata has")
+
+
+def _sized(metadata: Mapping[str, Any], limits: Limits, has: str) -> str:
+    """The metadata as JSON text."""
     try:
         text = json.dumps(dict(metadata), ensure_ascii=False, allow_nan=False)
         size = len(text.encode())
     except (TypeError, ValueError) as error:
         raise MalformedInput(f"metadata must be JSON: {error}") from error
     if size > limits.metadata_bytes:
-        raise InputTooLarge(f"metadata has {size} bytes as JSON; at most {limits.metadata_bytes} are taken")
-    copy: dict[str, Any] = json.loads(text)
-    return copy
+        raise InputTooLarge(f"{has} {size:,} bytes as JSON; at most {limits.metadata_bytes:,} are taken")
+    return text
 
 
 def check_moment(value: object, *, name: str) -> datetime | None:

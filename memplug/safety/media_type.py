@@ -77,6 +77,8 @@ _BY_SUFFIX = {
     "ico": "image/vnd.microsoft.icon",
 }
 _SAME = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
+#: No broken picture begins like these, so that no claim makes them one.
+_UNMISTAKABLE = frozenset({"application/pdf", "application/zip"})
 #: What servers and browsers say when they do not know.
 _NO_CLAIM = frozenset(
     {"", "application/octet-stream", "binary/octet-stream", "application/x-unknown", "image/*", "*/*"}
@@ -110,6 +112,20 @@ def _markup(head: bytes) -> Kind | None:
     if not found:
         return None
     return _SVG if found[1].lower() == b"svg" else _HTML
+
+
+def seems_image(data: bytes, claimed: str | None) -> bool:
+    """Whether bytes are to be judged as a picture: they begin like one, or are said to be one and may be a broken one.
+
+    Args:
+        data: The bytes, or their first `HEAD`.
+        claimed: What `declared` gives for them.
+    """
+    kind = sniff(data)
+    found = kind.content_type if kind is not None else ""
+    if found.startswith("image/") or found in _UNMISTAKABLE:
+        return found.startswith("image/")
+    return (claimed or "").startswith("image/")
 
 
 def declared(media_type: str | None, name: str = "") -> str | None:

@@ -1,16 +1,18 @@
-"""Reading a document where it can do no harm: in a process of its own, with limits on memory, time and answer.
+"""Reading a file where it can do no harm: in a process of its own, with limits on memory, time and answer.
 
 A parser meets files that are made to fill memory, to loop, or to crash it, and no ``try`` helps against that. So the
 file goes to a fresh interpreter that may open next to nothing, write nothing, and is killed when its time is up; the
 answer comes back as JSON. Where there are no POSIX limits (Windows), only the clock holds.
 
-One process reads for the whole program, one document at a time, since starting one takes longer than reading most.
+One process reads documents for the whole program, and another one pictures; each takes one file at a time, since
+starting a process takes longer than reading most.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import signal
 import threading
 import time
@@ -40,6 +42,8 @@ TASKS = frozenset(
 MAX_DOCUMENTS, MAX_SECONDS = 50, 60.0
 #: A document that so often took the process down with it is not tried again; so many of those are remembered.
 STRIKES, _REMEMBERED = 3, 1_000
+#: What libraries in Rust say at last where there is no memory left; they cannot say so in any other way.
+_STARVED = re.compile(r"memory allocation of \d+ bytes failed|PyObject pointer is null")
 #: Bytes of an answer: what the characters may take, and room for what is said about each block.
 _BYTES_PER_CHARACTER, _ROOM = 12, 64 * MB
 
@@ -55,11 +59,25 @@ class Pool:
     Args:
         tasks: The modules that may be asked for.
         max_seconds: The age at which the process is given up.
+        max_files: After how many files it is, too.
+        harmless: The codes of errors after which it is asked on; any other one is its last answer.
+        what: What it reads, for the words of errors.
     """
 
-    def __init__(self, tasks: frozenset[str] = TASKS, *, max_seconds: float = MAX_SECONDS) -> None:
+    def __init__(
+        self,
+        tasks: frozenset[str] = TASKS,
+        *,
+        max_seconds: float = MAX_SECONDS,
+        max_files: int = MAX_DOCUMENTS,
+        harmless: frozenset[str] = frozenset(),
+        what: str = "document",
+    ) -> None:
         self._tasks = tasks
         self._max_seconds = max_seconds
+        self._max_files = max_files
+        self._harmless = harmless
+        self._what = what
         self._renew()
         self._strikes: OrderedDict[str, int] = OrderedDict()
         _pools.add(self)
@@ -73,7 +91,15 @@ class Pool:
         """The process that is there now, if any."""
         return self._worker.pid if self._worker is not None else None
 
-    def run(self, task: str, data: bytes, *, limits: Limits, options: Mapping[str, Any] | None = None) -> Any:
+    def run(
+        self,
+        task: str,
+        data: bytes,
+        *,
+        limits: Limits,
+        options: Mapping[str, Any] | None = None,
+        cap: int | None = None,
+    ) -> Any:
         """What the reader made of the document.
 
         Args:
@@ -81,6 +107,7 @@ class Pool:
             data: The document.
             limits: ``parser_bytes`` and ``parser_seconds`` hold the process; all of them go to the reader.
             options: Further arguments of the reader, by name; plain values.
+            cap: Bytes of the longest answer that is taken; None leaves it to the characters of a document.
 
         Raises:
             InputRejected: As the reader raised it.
@@ -96,16 +123,18 @@ class Pool:
             "limits": asdict(limits),
             "options": dict(options or {}),
             "seconds": limits.parser_seconds,
-            "cap": limits.document_characters * _BYTES_PER_CHARACTER + _ROOM,
+            "cap": limits.document_characters * _BYTES_PER_CHARACTER + _ROOM if cap is None else cap,
         }
         with self._lock:
             if self._strikes and self._strikes.get(_name(request, data), 0) >= STRIKES:
-                raise UnsafeInput(f"reading this document has failed {STRIKES} times in a way that ended the parser")
+                raise UnsafeInput(
+                    f"reading this {self._what} has failed {STRIKES} times in a way that ended the parser"
+                )
             try:
                 answer = self._asked(request, data, limits)
             except WorkerLost as lost:
                 self._strike(_name(request, data))
-                raise _error(lost, limits) from lost
+                raise _error(lost, limits, self._what) from lost
         return _value(answer)
 
     def close(self) -> None:
@@ -127,11 +156,11 @@ class Pool:
         return self._ask(self._ready(limits), request, data)
 
     def _ask(self, worker: Worker, request: Mapping[str, Any], data: bytes) -> dict[str, Any]:
-        """The answer; any other than a good one is the last of this process."""
+        """The answer; one that is neither good nor harmless is the last of this process."""
         good = False
         try:
             answer = worker.ask(request, data, seconds=request["seconds"], cap=request["cap"])
-            good = "value" in answer
+            good = "value" in answer or answer.get("code") in self._harmless
         finally:
             if not good:
                 self._end()
@@ -149,7 +178,7 @@ class Pool:
     def _usable(self, worker: Worker, limits: Limits) -> bool:
         return (
             worker.memory == limits.parser_bytes
-            and worker.asked < MAX_DOCUMENTS
+            and worker.asked < self._max_files
             and time.monotonic() - worker.started < self._max_seconds
             and not worker.ended
         )
@@ -172,17 +201,17 @@ def _name(request: Mapping[str, Any], data: bytes) -> str:
     return digest.hexdigest()
 
 
-def _error(lost: WorkerLost, limits: Limits) -> InputRejected:
+def _error(lost: WorkerLost, limits: Limits, what: str) -> InputRejected:
     hint = "memplug.Limits holds these numbers"
     if lost.reason == "expired" or lost.status in _signals("SIGXCPU", "SIGALRM"):
-        return InputTooLarge(f"reading the document took more than {limits.parser_seconds:g} seconds", hint=hint)
+        return InputTooLarge(f"reading the {what} took more than {limits.parser_seconds:g} seconds", hint=hint)
     if lost.reason == "oversized":
-        return InputTooLarge("the document holds more than is taken from one", hint=hint)
-    if lost.status == OUT_OF_MEMORY:
-        return InputTooLarge(f"reading the document took more than {limits.parser_bytes / MB:,.0f} MB", hint=hint)
+        return InputTooLarge(f"the {what} holds more than is taken from one", hint=hint)
+    if lost.status == OUT_OF_MEMORY or _STARVED.search(lost.words):
+        return InputTooLarge(f"reading the {what} took more than {limits.parser_bytes / MB:,.0f} MB", hint=hint)
     if lost.reason == "garbled":
-        return UnsafeInput("the parser's answer was cut off or overwritten while it read the document")
-    error = UnsafeInput(f"the parser died of the document ({_exit(lost.status)})")
+        return UnsafeInput(f"the parser's answer was cut off or overwritten while it read the {what}")
+    error = UnsafeInput(f"the parser died of the {what} ({_exit(lost.status)})")
     if lost.words:
         error.add_note(f"its last words: {lost.words}")
     return error

@@ -39,6 +39,10 @@ _ENCRYPTED = 0x1 | 0x40 | 0x2000
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 #: The record at the end: signature, where it stands at most, and its fields; bytes of a local header without its name.
 _END, _END_ROOM, _END_FIELDS = b"PK\x05\x06", 22 + 0xFFFF, struct.Struct("<4s4H2LH")
+#: The same for archives that need more digits, and what stands between the two and leads to it: signature, disk, where
+#: it begins, and number of disks.
+_END64, _END64_FIELDS = b"PK\x06\x06", struct.Struct("<4sQ2H2L4Q")
+_LOCATES64, _LOCATOR64 = b"PK\x06\x07", struct.Struct("<4sLQL")
 _LOCAL_HEADER = 30
 #: Bytes of one entry in the directory: more than any packer writes, and few enough to bound what `zipfile` reads.
 _ENTRY_ROOM = 1_000
@@ -96,11 +100,36 @@ def _check_end(data: bytes, rules: ZipRules) -> None:
     if place < 0 or len(data) - place < _END_FIELDS.size:
         raise MalformedInput("the ZIP file is damaged: it has no directory", hint="was it cut off?")
     *_, entries, size, _offset, _comment = _END_FIELDS.unpack_from(data, place)
+    entries, size = _longer(data, place, entries, size)
     if entries > rules.entries:
         raise _too_many(rules)
-    # An archive that needs more digits says so by all ones; those are beyond every rule here.
     if size > rules.entries * _ENTRY_ROOM:
         raise InputTooLarge("the ZIP file's directory is larger than its entries need")
+
+
+def _longer(data: bytes, place: int, entries: int, size: int) -> tuple[int, int]:
+    """Entries of the directory and its bytes as the ZIP64 record says, where there is one; else as they are.
+
+    `zipfile` believes that record whatever the one behind it says, so both have to say the same. Some programs write
+    one for every archive; those who do not need to may give all ones in the other.
+
+    Raises:
+        MalformedInput: What leads to it leads elsewhere.
+        UnsafeInput: The two say different things, or a second one lies where other readers look.
+    """
+    at = place - _LOCATOR64.size
+    if at < 0 or not data.startswith(_LOCATES64, at):
+        return entries, size
+    _, _, led, _ = _LOCATOR64.unpack_from(data, at)
+    at -= _END64_FIELDS.size
+    if at < 0 or not data.startswith(_END64, at):
+        raise MalformedInput("the ZIP file is damaged: its ZIP64 record is missing")
+    if led != at and data.startswith(_END64, led):
+        raise UnsafeInput("the ZIP file has two ZIP64 records, so that two readers may see two directories")
+    *_, entries64, size64, _offset = _END64_FIELDS.unpack_from(data, at)
+    if entries not in {entries64, 0xFFFF} or size not in {size64, 0xFFFFFFFF}:
+        raise UnsafeInput("the ZIP file's two ends differ, so that two readers may see two directories")
+    return entries64, size64
 
 
 def check_directory(infos: Sequence[zipfile.ZipInfo], rules: ZipRules, *, end: int) -> None:

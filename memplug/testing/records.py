@@ -123,6 +123,8 @@ def full_record() -> Record:
             url="https://example.org/a",
             tool_call="t",
             derived_from=("x", "y"),
+            supersedes=("z",),
+            reason="moved house",
         ),
         occurred_at=at(-5),
         expires_at=at(10**8),

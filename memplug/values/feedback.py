@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from memplug.values.prompt import Usage
 
 FeedbackEvent = Literal["corrected", "forgotten", "noted"]
 
@@ -47,6 +49,7 @@ class FeedbackResult:
         id: Where it is noted: the new memory's id; None with ``dry_run``.
         applied: Whether it was carried out.
         reason: Why it was only noted, or not applied to the candidates, in words.
+        usage: What models took for it.
     """
 
     event: FeedbackEvent
@@ -55,6 +58,7 @@ class FeedbackResult:
     id: str | None = None
     applied: bool = False
     reason: str = ""
+    usage: Usage = field(default_factory=Usage)
 
     @property
     def ids(self) -> tuple[str, ...]:

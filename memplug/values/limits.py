@@ -24,6 +24,9 @@ class Limits:
     image_pixels: int = 40_000_000
     #: Longer side of a thumbnail, in pixels.
     thumbnail_side: int = 256
+    #: Longer side of a picture that is sent to a model, in pixels. Servers shrink what is larger before they look at it
+    #: (Anthropic to 1,568; OpenAI to 2,048 and then the shorter side to 768), so more only costs time.
+    model_image_side: int = 1_568
     #: Text of one request, in tokens (MemOS: 40,000), counted by `memplug.safety.text.count_tokens`.
     text_tokens: int = 40_000
     #: Caller's key for a memory, in characters (Hive: 512).
@@ -56,6 +59,9 @@ class Limits:
     documents_bytes: int = 300 * MIB
     #: Characters of text taken from one document; 500 full pages have about 2,000,000.
     document_characters: int = 5_000_000
+    #: A document over so many bytes is read in the background where `add` need not wait. Up to here, reading takes at
+    #: most about 0.1 s (CSV and JSON; text 0.01 s), and storing the passages as long again.
+    parse_later_bytes: int = 256 * KIB
     #: Nesting of one JSON or XML document.
     document_depth: int = 100
     #: Cells of one spreadsheet or CSV file.
@@ -70,6 +76,9 @@ class Limits:
     skill_files: int = 200
     skill_file_bytes: int = 10 * MIB
     skill_total_bytes: int = 100 * MIB
+    #: Text of a conversation that one question to a model shows, in tokens; the rest comes with the next question. With
+    #: what is known, the rules and the answer, it fits into the 8,000 tokens of small models.
+    extraction_tokens: int = 4_000
     #: How often a step in the background is tried, and the pause before the second try in seconds; each further one is
     #: four times as long.
     task_tries: int = 3

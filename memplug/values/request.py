@@ -23,6 +23,9 @@ Infer = Literal["auto"] | bool
 class AddRequest:
     """One `add`: the content and everything said about it. The arguments are those of `Memory.add`.
 
+    Args:
+        reason: Why it is stored as it is, where memplug itself has something to say to that (`Provenance.reason`).
+
     Raises:
         ConfigError: ``infer`` is none of its values, or ``version`` was given without ``key``.
     """
@@ -40,6 +43,7 @@ class AddRequest:
     version: int | None = None
     infer: Infer = "auto"
     wait: bool = True
+    reason: str | None = None
 
     @property
     def is_feedback(self) -> bool:

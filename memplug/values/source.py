@@ -82,6 +82,9 @@ class Provenance:
         url: Where it was fetched from, without credentials or query.
         tool_call: Id of the tool call.
         derived_from: Ids of the memories that a model or rule made this one from.
+        supersedes: Ids of the memories that do not hold any more by this one; recall puts it above them.
+        described: Which words at the end of the text are describers' (`memplug.pipelines.wording`); None where none.
+        reason: Why it is so, in words: what shows a preference, or why this version took the place of the one before.
     """
 
     role: Role | None = None
@@ -94,6 +97,9 @@ class Provenance:
     url: str | None = None
     tool_call: str | None = None
     derived_from: tuple[str, ...] = ()
+    supersedes: tuple[str, ...] = ()
+    reason: str | None = None
+    described: str | None = None
 
     def __post_init__(self) -> None:
         if self.role is not None and self.role not in ROLES:

@@ -13,6 +13,8 @@ CallOutcome = Literal["pending", "ok", "error"]
 
 #: Under what name a memory's metadata holds it.
 FIELD = "tool_call"
+#: Levels of nesting in which arguments, a result and a schema are kept as JSON; what has more stays text.
+LEVELS = 64
 #: Characters of arguments and result that a memory's text shows; nothing is cut from what is kept.
 SHOWN = 20_000
 #: Characters of arguments and of a result that are kept in the metadata of a use that is too long for it.
@@ -34,7 +36,8 @@ class ToolCall:
         error: What went wrong, in the tool's words.
         error_type: ``ValueError``, ``404``, ``timeout`` …; ``error`` where nothing says.
         duration_ms: How long it took, where that is known.
-        cut: Digests of arguments and result by these names, where only their beginnings are here (`shortened`).
+        cut: Digests of arguments and result by these names, where only their beginnings (`shortened`) or something
+            else (`showing`) is here.
     """
 
     id: str = ""
@@ -74,6 +77,10 @@ class ToolCall:
         }
         kept: dict[str, Any] = {name: plain(getattr(self, name))[:_BEGINNING] + "…" for name in long}
         return replace(self, cut=long, **kept)
+
+    def showing(self, result: Any) -> ToolCall:
+        """The use with something else to show for its result, which still fits what this one fits."""
+        return replace(self, result=result, cut={**self.cut, "result": self._digest("result")})
 
     def joined(self, other: ToolCall) -> ToolCall:
         """Both halves in one; what this one knows stays."""
@@ -148,6 +155,14 @@ def _digest_of(value: Any) -> str:
 def canonical(value: Any) -> str:
     """A JSON value as text, the same for equal ones."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def deeper(value: Any, levels: int) -> bool:
+    """Whether a JSON value is nested in more levels than these; a text or number has none."""
+    if isinstance(value, Mapping | list | tuple):
+        members = value.values() if isinstance(value, Mapping) else value
+        return levels < 1 or any(deeper(member, levels - 1) for member in members)
+    return False
 
 
 def plain(value: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 TOOL_FIELD = "tool"
 #: How many arguments are watched, values of each, failures, and characters of a value or result that are kept.
 _ARGUMENTS, _VALUES, _FAILURES, _SHOWN = 30, 8, 5, 300
+#: Bytes of all of it as JSON, fewer than `Limits.metadata_bytes`; sorts of failures that are kept where they are many.
+_ROOM, _SORTS = 60_000, 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +82,18 @@ class ToolStats:
         """The stats with what a definition says."""
         return replace(self, description=definition.description, schema=definition.schema)
 
+    def fitting(self) -> ToolStats:
+        """The stats with as much of what was seen as there is room for; what is counted of the tool itself stays.
+
+        An agent whose arguments are long and many would fill more than a memory's metadata may have.
+        """
+        stats = self
+        for shorter in _SHORTER:
+            if len(json.dumps(stats.as_json(), ensure_ascii=False).encode("utf-8", "replace")) <= _ROOM:
+                break
+            stats = shorter(stats)
+        return stats
+
     def as_json(self) -> dict[str, Any]:
         """What `of_json` takes, with the rates beside it."""
         held = asdict(self) | {"failures": [dict(one) for one in self.failures]}
@@ -124,6 +138,33 @@ class ToolStats:
 
     def _trouble(self) -> str:
         return f"Last error: {self.last_error}" if self.last_error else ""
+
+
+def _with_values(stats: ToolStats, most: int) -> ToolStats:
+    """The stats with so many of each argument's usual values."""
+    arguments = {
+        name: {"count": seen["count"], "values": dict([*seen["values"].items()][:most])}
+        for name, seen in stats.arguments.items()
+    }
+    return replace(stats, arguments=arguments)
+
+
+def _with_sorts(stats: ToolStats) -> ToolStats:
+    """The stats with the usual sorts of failures."""
+    usual = sorted(stats.error_types.items(), key=lambda one: -one[1])[:_SORTS]
+    return replace(stats, error_types={name[:_SHOWN]: count for name, count in usual})
+
+
+#: What goes first where there is too little room, one step after the other.
+_SHORTER: tuple[Callable[[ToolStats], ToolStats], ...] = (
+    lambda stats: _with_values(stats, 3),
+    _with_sorts,
+    lambda stats: _with_values(stats, 1),
+    lambda stats: replace(stats, failures=stats.failures[-1:]),
+    lambda stats: _with_values(stats, 0),
+    lambda stats: replace(stats, failures=(), example=None),
+    lambda stats: replace(stats, arguments={}),
+)
 
 
 def _with_answer(stats: ToolStats, call: ToolCall) -> ToolStats:

@@ -125,7 +125,7 @@ def _gallery(name: str, part: dict[str, Any]) -> Corpus:
 
 
 def receipts(folder: Path, recognised: Path) -> list[Corpus]:
-    """Scanned receipts by the text that OCR read off them (see ``read_receipts.py``), asked for by company and date."""
+    """Scanned receipts by the text that OCR read off them (``receipts.py --texts``), asked for by company and date."""
     keys, texts = _json(folder / "receipts" / "keys.json"), _json(recognised)
     asked = [
         Asked(text=f"receipt from {key['company']} {key['date']}", evidence=frozenset({id_}), category="receipt")

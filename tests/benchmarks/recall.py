@@ -4,7 +4,7 @@
                                       [--levers] [--categories]
 
 Every part of a corpus is one user in one common store. Intervals are 95 % bootstrap intervals over questions.
-``receipts.json`` is what ``read_receipts.py`` writes; without it the receipts are left out.
+``receipts.json`` is what ``receipts.py --texts`` writes; without it the receipts are left out.
 """
 
 from __future__ import annotations

@@ -6,24 +6,31 @@ The service is a stand-in (`lancedb_server`), the client LanceDB's own.
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 import subprocess
 import sys
+import threading
 import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner, Result
 
 from cloud_store import LEASE, opened, session_of, settings
 from lancedb_server import KEY, LanceServer
-from memplug.backends.lancedb import open_lancedb
+from memplug.backends.lancedb import open_lancedb, upkeep
 from memplug.backends.lancedb.cloud_access import KEY_VARIABLE, CloudAccess
+from memplug.cli.app import cli as program
 from memplug.exceptions import BackendError, ConfigError, MemplugError, StoreFull, VersionConflict
 from memplug.plugins.protocols import BackendRequest
 from memplug.testing.records import EVERYTHING, PROFILE, changed, chosen, ids, record
 from s3_server import S3Server, within
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from memplug.plugins.protocols import Backend
 
 
@@ -153,6 +160,50 @@ def test_faults_of_upkeep(store: Backend, service: LanceServer, call: str) -> No
     assert len(session_of(store).folder.connect().names()) == 3
 
 
+def _by_itself(store: Backend) -> None:
+    store.commit([record("new")])
+    assert within(30, lambda: len(session_of(store).catalog().overlay) == 0)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        pytest.param(_by_itself, id="by itself"),
+        pytest.param(lambda store: store.maintain(), id="maintain"),
+        pytest.param(lambda store: store.erase(["gone"]), id="erase"),
+        pytest.param(lambda store: store.examine(repair=False), id="examine"),
+        pytest.param(lambda store: store.rebuild(PROFILE, lambda records: records), id="rebuild"),
+    ],
+)
+def test_versions_that_go_under_upkeep(
+    store: Backend,
+    service: LanceServer,
+    act: Callable[[Any], object],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Upkeep that loses the version that it reads to the service's own begins anew, and warns of nothing."""
+    first = record("a", text="word")
+    for some in ([first, record("gone")], [record("b", text="word")]):
+        store.commit(some)
+        store.maintain()
+    store.commit([changed(first, text="word")])
+    monkeypatch.setattr(upkeep, "FOLD_ROWS", 2)
+    service.calls()
+    service.hold("query .*-memories-")
+    acting = threading.Thread(target=act, args=(store,))
+    acting.start()
+    assert within(30, service.holds)
+    service.tend()
+    service.let_go()
+    acting.join()
+    asked = [call.split()[0] for call in service.calls() if "-memories-" in call]
+    assert asked.count("query") > 1, "it did not have to begin anew"
+    assert sorted(ids(store.match(["word"], chosen()))) == ["a", "b"]
+    assert [one.version for one in store.versions("a")] == [1, 2]
+    assert caplog.text == ""
+
+
 # -- settings
 
 
@@ -198,6 +249,30 @@ def test_the_key_of_the_environment(
     del options["api_key"]
     monkeypatch.setenv(KEY_VARIABLE, KEY)
     opened(service, objects, bucket, options=options).close()
+
+
+def test_the_program_reaches_it(service: LanceServer, objects: S3Server, bucket: str) -> None:
+    """The command line names the companion, and what else there is to set, by options or in the environment."""
+    options = settings(service, objects, bucket)
+    key = options.pop("api_key")
+    words = [f"{name}={json.dumps(value) if isinstance(value, dict) else value}" for name, value in options.items()]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MEMPLUG_")}
+    environment |= {KEY_VARIABLE: key, "MEMPLUG_STORE": f"db://{bucket}", "MEMPLUG_EMBEDDER": "hashing:64"}
+
+    def run(*words: str, **more: str) -> Result:
+        return CliRunner().invoke(program, ["--json", *words], env=environment | more)
+
+    typed = [part for word in words for part in ("--option", word)]
+    command = [sys.executable, "-m", "memplug", "add", "I like spicy food.", "-u", "wang", *typed]
+    subprocess.run(command, env=environment, capture_output=True, check=True)
+    found = run("search", "food", "-u", "wang", MEMPLUG_OPTIONS=" ".join(one.replace(" ", "") for one in words))
+    assert (found.exit_code, json.loads(found.stdout)["hits"][0]["text"]) == (0, "I like spicy food.")
+    lacking = run("list", "-u", "wang")
+    assert (lacking.exit_code, "needs an object store beside it" in lacking.stdout) == (4, True)
+    for wrong in ("hush-hush", 'storage_options={"hush-hush"'):
+        refused = run("list", "-u", "wang", "--option", wrong)
+        assert refused.exit_code == 4
+        assert "hush" not in refused.stdout + refused.stderr
 
 
 def test_companions_are_not_shared(service: LanceServer, objects: S3Server, bucket: str) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 COMMANDS = (
-    *("add", "search", "get", "list", "update", "delete", "history", "restore"),
+    *("add", "search", "get", "list", "update", "delete", "history", "restore", "skill", "buckets"),
     *("export", "import", "reindex", "maintain", "worker", "doctor", "plugins", "demo"),
 )
 #: The keys of a memory in ``--json``; scripts depend on them.
@@ -148,7 +148,7 @@ def test_what_is_added_is_found_listed_and_shown(cli: Cli) -> None:
 def test_json_has_stable_keys_and_iso_moments(cli: Cli) -> None:
     """With --json, in either place, stdout is one document whose keys are always the same."""
     outcome = cli("--json", "add", "tea", "-u", "wang", "--at", "2026-01-02", "--key", "drink").json["outcomes"][0]
-    assert set(outcome) == {"event", "part", "id", "kind", "text", "key", "version", "error", "pieces"}
+    assert set(outcome) == {"event", "part", "id", "kind", "text", "key", "version", "error", "pieces", "reason"}
     [hit] = cli("search", "tea", "-u", "wang", "--json").json["hits"]
     assert set(hit) == ITEM_KEYS | {"score", "shares"}
     page = cli("list", "-u", "wang", "--json").json

@@ -44,3 +44,27 @@ def test_the_worker_goes_on_with_what_was_left(tmp_path: Path, install: Install)
     assert (outcome.exit_code, json.loads(outcome.stdout)) == (0, {"ok": True, "due_in": None})
     with Memory(tmp_path / "store", embedder="hashing:64") as memory:
         assert memory.get(id_).text == "a red square"
+
+
+def test_the_worker_takes_up_what_has_failed(tmp_path: Path) -> None:
+    """Only when it is asked to: a model refused the key, and now it is right."""
+    from click.testing import CliRunner
+
+    from memplug import Memory
+    from memplug.cli.app import cli
+    from memplug.testing.endpoint import ModelServer
+
+    with ModelServer(api_key="right") as server:
+        server.on("", {"memories": [{"action": "add", "text": "The user likes tea.", "turns": ["t1"]}]})
+        wrong = server.model(api_key="wrong")
+        with Memory(tmp_path / "store", embedder="hashing:64", model=wrong) as memory:
+            [id_] = memory.add("I like tea.", user_id="u").ids
+            assert memory.get(id_).status == "failed"
+        assert server.requests
+        environment = {"MEMPLUG_MODEL": "openai:test", "OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": "right"}
+        for more, kinds in (([], ["text"]), (["--again"], ["fact", "text"])):
+            worker = ["--store", str(tmp_path / "store"), "--json", "worker", "--once", *more]
+            assert CliRunner(env=environment).invoke(cli, worker).exit_code == 0
+            with Memory(tmp_path / "store", embedder="hashing:64", model="none") as memory:
+                assert [item.kind for item in memory.get_all(user_id="u")] == kinds
+                assert memory.get(id_).status == ("ready" if more else "failed")

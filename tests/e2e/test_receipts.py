@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
+import os
 from typing import TYPE_CHECKING
 
+import pytest
 from PIL import Image
 
 from memplug import Memory
@@ -33,3 +36,25 @@ def test_forty_receipts(data_folder: Path, tmp_path: Path) -> None:
                 assert picture.format == "WEBP"
                 assert max(picture.size) == 256
             assert memory.search(file.stem, user_id="wang", top_k=1)[0].id == item.id
+
+
+@pytest.mark.slow
+def test_forty_receipts_are_found_by_what_stands_on_them(
+    data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read by memplug-ocr and ranked as memplug ranks; the process that reads keeps to its memory."""
+    if not importlib.util.find_spec("rapidocr"):
+        pytest.skip("memplug-ocr is not installed: pip install -e plugins/memplug-ocr")
+    for name in [name for name in os.environ if name.startswith("MEMPLUG_") and "TEST" not in name]:
+        monkeypatch.delenv(name)
+    from benchmarks.receipts import measured
+
+    result = measured(data_folder / "receipts", str(tmp_path / "store"), "wordllama")
+    number = len(result.ids)
+    read = {name: number - len(missing) for name, missing in result.unread.items()}
+    assert number == 40
+    assert (read["total"] >= 39, read["date"] >= 38, read["company"] >= 34) == (True, True, True), read
+    company_and_date, company_and_total = (1 - len(missing) / number for missing in result.missed.values())
+    assert company_and_date >= 0.93
+    assert company_and_total >= 0.97
+    assert result.peak < 1_000_000_000

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import random
 import resource
+import signal
 import socket
 import struct
 import subprocess
@@ -19,6 +21,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 from PIL.TiffImagePlugin import IFDRational
 
+from memplug import Memory
 from memplug.exceptions import (
     FileSizeError,
     InputRejected,
@@ -31,7 +34,7 @@ from memplug.inputs.image import ImageInput
 from memplug.inputs.loading import load
 from memplug.plugins.protocols import ParseContext
 from memplug.safety.fetch import Fetcher
-from memplug.safety.image import MAX_JPEG_SCANS, inspect_image, open_image
+from memplug.safety.image import HERE, MAX_JPEG_SCANS, examine, inspect_image, open_image, pool
 from memplug.safety.media_type import sniff
 from memplug.testing.inputs import encoded, gif, image_part, jpeg, jpeg_with_exif, picture, png, sample_pictures
 from memplug.values.draft import Part
@@ -366,3 +369,75 @@ def test_a_file_without_permission_says_so(tmp_path: Path) -> None:
         pytest.skip("this user may read everything")
     with pytest.raises(MalformedInput, match="Permission denied"):
         load(Part(index=0, source=Source(path=path)), LIMITS, Fetcher(LIMITS))
+
+
+def large(color: str = "red") -> bytes:
+    """A picture that is too large to be decoded in this process."""
+    return encoded(Image.new("RGB", (1_200, HERE // 1_200 + 1), color), "PNG")
+
+
+def test_a_large_picture_or_a_webp_is_read_in_a_process_of_its_own() -> None:
+    """With the same result as here; a small one is decoded here, where no process has to be started for it."""
+    pool.close()
+    for data in (png(), jpeg(), gif()):
+        assert inspect_image(data, LIMITS) == examine(data, LIMITS, keep_location=False)
+    side = math.isqrt(HERE)
+    inspect_image(encoded(Image.new("L", (side, side)), "PNG"), LIMITS)
+    assert pool.pid is None
+    for data in (encoded(picture(), "WEBP"), encoded(Image.new("L", (side + 1, side)), "PNG"), large()):
+        assert inspect_image(data, LIMITS) == examine(data, LIMITS, keep_location=False)
+    assert pool.pid not in (None, os.getpid())
+
+
+def test_what_is_kept_of_a_large_photo_is_told_from_there_too() -> None:
+    """Time and place come through as they are."""
+    with Image.open(io.BytesIO(jpeg_with_exif())) as small:
+        photo = encoded(small.resize((1_600, 1_200)), "JPEG", exif=small.getexif())
+    here = examine(photo, LIMITS, keep_location=True)
+    assert here.taken_at is not None
+    assert here.location is not None
+    assert inspect_image(photo, LIMITS, keep_location=True) == here
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no signals to stop a process with")
+def test_a_decoder_that_hangs_is_killed() -> None:
+    """A process that stands still is ended when its time is up, with a typed error; the next picture has another."""
+    data = large()
+    inspect_image(data, LIMITS)
+    hanging = pool.pid
+    assert hanging is not None
+    os.kill(hanging, signal.SIGSTOP)
+    with pytest.raises(InputTooLarge, match=r"reading the image took more than 0\.2 seconds"):
+        inspect_image(data, Limits(parser_seconds=0.2))
+    with pytest.raises(ProcessLookupError):
+        os.kill(hanging, 0)
+    assert inspect_image(data, LIMITS).width == 1_200
+    assert pool.pid != hanging
+
+
+def test_a_decoder_that_takes_too_long_is_killed() -> None:
+    """Also where it really works: forty million pixels in a hundredth of a second."""
+    with pytest.raises(InputTooLarge, match=r"more than 0\.01 seconds"):
+        inspect_image(encoded(Image.new("L", (8_000, 5_000)), "PNG"), Limits(parser_seconds=0.01))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds the memory of a process")
+def test_a_decoder_that_eats_memory_is_killed() -> None:
+    """What does not fit into its memory is refused, there and not here; what fits is taken."""
+    limits = Limits(parser_bytes=90_000_000)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InputTooLarge, match=r"memory|MB"):
+        inspect_image(png_of(8_000, 5_000, zlib.compress(bytes(1_001 * 5_000), 1)), limits)
+    assert inspect_image(large(), limits).width == 1_200
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000
+
+
+def test_a_decoder_that_dies_takes_nothing_with_it() -> None:
+    """Killed between two pictures, by whomever: the next one is read by another process, and nothing is lost."""
+    with Memory("memory://", embedder="hashing:64") as memory:
+        first = memory.add(large(), user_id="u").ids[0]
+        dead = pool.pid
+        assert dead is not None
+        os.kill(dead, signal.SIGKILL)
+        second = memory.add(large("blue"), user_id="u").ids[0]
+        assert [memory.media(id_) for id_ in (first, second)] == [large(), large("blue")]

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import memplug
-from memplug import Memory
+from memplug import Media, Memory, hookimpl
 from memplug.exceptions import AccessDenied, InputTooLarge, MemplugError, NotFound, ScopeError
 from memplug.values.bucket import ROLES
 from memplug.values.scope import SCOPE_FIELDS, Scope
@@ -32,10 +32,29 @@ STANDINGS = (*ROLES, "stranger", "former")
 WANG: dict[str, Any] = {"user_id": "wang", "bucket": "team"}
 
 
-def opened(backend: str, folder: Path, clock: Clock | None = None) -> Memory:
+class Eyes:
+    """Sees the same in every picture."""
+
+    name = "eyes"
+
+    @hookimpl
+    def register_describers(self, register: Callable[[str, Callable[[], Any]], None]) -> None:
+        """Offers itself."""
+        register("eyes", lambda: self)
+
+    def accepts(self, media: Media) -> bool:
+        """Takes everything."""
+        return bool(media.data)
+
+    def describe(self, media: Media, *, context: str) -> str:  # noqa: ARG002 - the contract's
+        """Always the same."""
+        return "a red picture"
+
+
+def opened(backend: str, folder: Path, clock: Clock | None = None, *, plugins: tuple[object, ...] = ()) -> Memory:
     """An empty store."""
     location = str(folder / "store") if backend == "lancedb" else "memory://"
-    return Memory(location, embedder="hashing:64", clock=clock)
+    return Memory(location, embedder="hashing:64", clock=clock, plugins=plugins)
 
 
 def stand(memory: Memory, standing: str) -> None:
@@ -83,6 +102,7 @@ READS: dict[str, Callable[[Memory, str, str, dict[str, Any]], object]] = {
 CHANGES: dict[str, Callable[[Memory, str, dict[str, Any]], object]] = {
     "update": lambda memory, id_, ids: memory.update(id_, tags=["x"], **ids),
     "restore": lambda memory, id_, ids: memory.restore(id_, 1, **ids),
+    "describe": lambda memory, id_, ids: memory.describe(id_, **ids),
     "delete": lambda memory, id_, ids: memory.delete(id_, **ids),
     "erase": lambda memory, id_, ids: memory.delete(id_, erase=True, **ids),
     "view": lambda memory, id_, ids: memory.scoped(**ids).delete(id_),
@@ -163,7 +183,7 @@ def test_reading(backend: str, standing: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_changing(backend: str, standing: str, tmp_path: Path) -> None:
     """Contributors change what they added, editors everything; who only reads is refused, others find nothing."""
-    with opened(backend, tmp_path) as memory:
+    with opened(backend, tmp_path, plugins=(Eyes(),)) as memory:
         _registered(memory, standing)
         ids = _filled(memory, tuple(CHANGES), _authors(standing))
         stand(memory, standing)
@@ -283,7 +303,10 @@ def test_every_verb_is_in_the_tables() -> None:
         if not name.startswith("_") and "**ids" in str(inspect.signature(function))
     }
     tested = {"get", "get_all", "history", "media", "open_media", "search", "skill", "scoped"}
-    tested |= {"update", "restore", "delete", "add", "feedback", "undo", "delete_all", "import_", "export"}
+    tested |= {"context", "chat", "chat_stream"}  # they read by `search`, and remember by `add`
+    tested |= {"draft_skill"}  # in tests/unit/test_skill_drafts.py
+    tested |= {"extract"}  # in tests/unit/test_extraction_memory.py
+    tested |= {"update", "restore", "describe", "delete", "add", "feedback", "undo", "delete_all", "import_", "export"}
     assert named == tested
 
 
@@ -456,32 +479,46 @@ def test_a_forged_role_is_refused(change: dict[str, Any], tmp_path: Path) -> Non
 
 #: Who looks without asking for rights, each with the reason that they need not.
 _TRUSTED = {
+    "memplug.pipelines.drawn.drawn_from": "facts of turns that are being removed, in their scope, by who may",
     "memplug.pipelines.editing._pieces_ever": "pieces of a memory that its editor may remove",
     "memplug.pipelines.editions._wholes": "only those of exactly the scope that is added to count",
     "memplug.pipelines.editions._is_edition": "the same",
     "memplug.pipelines.pieces.pieces_of": "pieces of a memory that was let through",
-    "memplug.pipelines.toolbook._uses": "counted for the memory of a tool of exactly the same scope",
+    "memplug.pipelines.lessons.lessons_of": "the lessons of tools whose uses are being removed, by who may",
+    "memplug.pipelines.toolbook.uses": "counted for the memory of a tool of exactly the same scope",
     "memplug.pipelines.turns._stored": "numbers of turns alone, for one that is added",
 }
 #: Who writes, each with what lets it in.
 _WRITERS = {
+    "memplug.langchain.store_expiry._put_off": "the store's own items, found in its own scope",
+    "memplug.pipelines.claim._write": "a task, which is memplug's own",
     "memplug.pipelines.correcting._apply": "each record was asked for to change",
-    "memplug.pipelines.describing.attempt": "what `add` was let in with",
-    "memplug.pipelines.describing.give_up": "the same",
+    "memplug.pipelines.describing.attempt": "what `add` was let in with; `again` asks for the record to change",
+    "memplug.pipelines.describing.again": "the same",
+    "memplug.pipelines.describing._postpone": "the record was asked for to change",
+    "memplug.pipelines.documents._settle": "what `add` was let in with",
+    "memplug.pipelines.documents.attempt": "the same",
     "memplug.pipelines.editing.attempt": "the record was asked for to change; tools are counted from what is left",
     "memplug.pipelines.editing._recount": "the same",
     "memplug.pipelines.editing._append": "the same",
     "memplug.pipelines.editing._erase": "the ids were asked for to change",
+    "memplug.pipelines.editing._keep": "what is left of facts whose turn was",
     "memplug.pipelines.editing._hide": "the records were asked for to change",
     "memplug.pipelines.editing.restore": "the record was asked for to change",
     "memplug.pipelines.describing.finish": "what `add` was let in with",
     "memplug.pipelines.ingest._attempted": "admits every scope",
+    "memplug.pipelines.lessons.attempt": "what `add` was let in with; a lesson lies where its uses do",
+    "memplug.pipelines.lessons._stored": "the same",
+    "memplug.pipelines.lessons._forget": "a lesson of uses that somebody erased who may",
+    "memplug.pipelines.remembering._commit": "admits the scope; each fact that is changed was asked for to change",
     "memplug.pipelines.sharing._commit": "who shares was looked up in the same attempt",
     "memplug.pipelines.sharing.delete": "by its owner",
+    "memplug.pipelines.steps.attempt": "what `add` was let in with; only its status changes",
+    "memplug.pipelines.steps.mark_failed": "the same",
     "memplug.pipelines.transfer._commit": "admits every memory as it arrives",
     "memplug.pipelines.transfer._heal": "bytes of a record that is there",
-    "memplug.pipelines.worker._noted": "a task, which is memplug's own",
     "memplug.pipelines.worker.adopt": "tasks are nobody's",
+    "memplug.pipelines.worker.revive": "what `add` was let in with; only its status changes",
 }
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 VERBS = {
     "add", "delete", "delete_all", "get", "get_all", "history", "media", "open_media", "restore", "search",
-    "skill", "update", "feedback", "undo",
+    "skill", "update", "feedback", "undo", "extract", "describe", "context", "chat", "chat_stream", "draft_skill",
 }  # fmt: skip
 
 

@@ -240,6 +240,8 @@ def test_bytes_that_nobody_reads_need_a_key(memory: Memory) -> None:
     """Without a key or the kind, nothing is kept by accident, and the error says how to; with either, it is."""
     with pytest.raises(UnsupportedInput, match=r"no input type takes these bytes \(with a key, or the kind 'blob'"):
         memory.add(NOISE, user_id="u")
+    with pytest.raises(UnsupportedInput, match="no input type takes image/png, which begins like ZIP"):
+        memory.add(b"PK\x03\x04" + NOISE, content_type="image/png", user_id="u")
     assert memory.add(NOISE, key="k", user_id="u").outcomes[0].kind == "blob"
     [first] = memory.add(NOISE, kind="blob", user_id="u").outcomes
     [again] = memory.add(NOISE, kind="blob", user_id="u").outcomes

@@ -78,6 +78,18 @@ def test_a_name_that_is_no_files_encoding_is_ignored(named: str) -> None:
     assert decode(GERMAN.encode("cp1252"), named=named).text == GERMAN
 
 
+@pytest.mark.parametrize("text", ["Привет мир", "Купить молоко и хлеб", "Größe 5"])
+@pytest.mark.parametrize("encoding", ["koi8-r", "cp1251", "cp1252"])
+def test_a_guess_is_called_one(text: str, encoding: str) -> None:
+    """A few words fit several encodings, and the wrong one may be taken; so it is said that it is a guess."""
+    data = text.encode(encoding, "ignore")
+    found = decode(data + b"\xe9" * (data.isascii()))
+    assert (
+        f"the encoding is a guess, the text being short; it was read as {found.encoding.upper()[:3]}" in found.warning
+    )
+    assert decode(RUSSIAN.encode("koi8-r")).warning == decode(text.encode()).warning == ""
+
+
 def test_utf8_wins_over_what_a_document_names() -> None:
     """Pages in UTF-8 that say "latin-1" are common; valid UTF-8 is hardly ever anything else."""
     assert decode(GERMAN.encode(), named="iso-8859-1").text == GERMAN

@@ -165,6 +165,21 @@ def test_pages_are_cited() -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["pages", "scanned_pages", "read_by"])
+def test_what_later_steps_go_by_is_not_the_callers_to_say(name: str) -> None:
+    """A caller's own list of scans would have other pages read; what equals the reader's is no contradiction."""
+    with Memory("memory://", embedder="hashing:64") as memory:
+        scan = pdf([(72, 700, 12, "words on the first page")], b"1 1 m 2 2 l S\n" * 40)
+        with pytest.raises(MalformedInput, match=f"'{name}' is taken by what is kept of a document"):
+            memory.add(Source(data=scan, name="scan.pdf"), user_id="u", metadata={name: [7]})
+        assert memory.get_all(user_id="u").items == ()
+        memory.add(Source(data=scan, name="scan.pdf"), user_id="u")
+        [item] = memory.get_all(user_id="u").items
+        again = memory.add(Source(data=scan, name="scan.pdf"), user_id="u", metadata=item.metadata)
+        assert [one.event for one in again.outcomes] == ["duplicate"]
+        memory.add("A note", user_id="u", metadata={name: [7]})  # a text knows no pages of its own
+
+
 def test_a_scan_is_kept_without_passages() -> None:
     """Pages that show something and have no text are listed, for OCR; the document is there and nothing failed."""
     found = draft(part(pdf(b"1 1 m 2 2 l S\n" * 40), "scan.pdf"))

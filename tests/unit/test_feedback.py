@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from memplug import Memory
-from memplug.exceptions import InputTooLarge, MalformedInput, NotFound
+from memplug.exceptions import InputTooLarge, MalformedInput, NotFound, VersionConflict
 from memplug.feedback.phrases import read_claim
 from memplug.feedback.rewording import reworded
 from memplug.inputs.feedback import FeedbackInput
@@ -211,6 +211,34 @@ def test_feedback_among_other_input(memory: Memory) -> None:
     assert memory.add({"feedback_content": "Too slow."}, **WANG).outcomes[0].kind == "feedback"
 
 
+@pytest.mark.parametrize("shape", ["alone", "among other input"])
+def test_what_is_said_about_feedback_is_kept(memory: Memory, shape: str) -> None:
+    """Its tags and metadata go to the version that it makes, beside what was there; `history` has that without them."""
+    [wrong] = memory.add("The purchase limit for office software is 800 yuan.", metadata={"by": "hr"}, **WANG).ids
+    said: dict[str, Any] = {"tags": (tag for tag in ["checked"]), "metadata": {"ticket": 7}}
+    if shape == "alone":
+        memory.add(SEED, kind="feedback", **said, **WANG)
+    else:
+        memory.add(["Lunch is at noon.", {"type": "feedback", "text": SEED}], **said, **WANG)
+    before, after = memory.history(wrong, **WANG)
+    assert (before.tags, before.metadata) == ((), {"by": "hr"})
+    assert (after.tags, after.metadata) == (("checked",), {"by": "hr", "ticket": 7})
+    noted = memory.add("The parking rules are odd.", kind="feedback", tags=(tag for tag in ["new"]), **WANG).ids
+    assert memory.get(noted[0]).tags == ("new",)
+
+
+def test_feedback_that_says_too_much_changes_nothing(memory: Memory) -> None:
+    """Where a memory could not hold what is said about its correction, too, that is noted, with the reason."""
+    [wrong] = memory.add("The limit for office software is 800 yuan.", metadata={"a": "x" * 40_000}, **WANG).ids
+    said = "The limit for office software is 600 yuan, not 800 yuan."
+    [outcome] = memory.add(said, kind="feedback", metadata={"b": "y" * 40_000}, **WANG).outcomes
+    assert (outcome.event, outcome.kind) == ("added", "feedback")
+    assert memory.get(str(outcome.id)).metadata["b"] == "y" * 40_000
+    assert [version.version for version in memory.history(wrong)] == [1]
+    with pytest.raises(MalformedInput, match="metadata"):
+        memory.add(said, kind="feedback", metadata={"b": object()}, **WANG)
+
+
 def test_what_tools_answered_is_never_rewritten(memory: Memory) -> None:
     """It was answered so."""
     call = {"id": "1", "function": {"name": "limit", "arguments": "{}"}}
@@ -240,6 +268,22 @@ def test_hostile_feedback_is_bounded(memory: Memory) -> None:
     found = reworded("The path is C:\\old.", claim)
     assert found is not None
     assert found.text == "The path is C:\\new."
+
+
+def test_undo_keeps_what_was_changed_since(memory: Memory) -> None:
+    """A newer word is not overwritten, and nothing is half undone; undoing twice is such a case, too."""
+    memory.add("The purchase limit for office software is 800 yuan.", **WANG)
+    result = memory.feedback(SEED, **WANG)
+    newer = memory.update(result.ids[0], "The purchase limit for office software is 500 yuan.", **WANG)
+    with pytest.raises(VersionConflict) as caught:
+        memory.undo(result, **WANG)
+    assert caught.value.current == {newer.id: newer.version}
+    assert memory.get(newer.id, **WANG).text == newer.text
+    again = memory.feedback("The purchase limit for office software is 600 yuan, not 500 yuan.", **WANG)
+    memory.undo(again, **WANG)
+    with pytest.raises(VersionConflict):
+        memory.undo(again, **WANG)
+    assert memory.get(newer.id, **WANG).text == newer.text
 
 
 def test_undo_of_what_is_gone_says_so(memory: Memory) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import sys
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image, ImageOps
 
+from hostile.bombs import docx, paragraph
+from memplug import Memory
 from memplug.exceptions import FileSizeError, InputTooLarge, InvalidImageError, MalformedInput
 from memplug.inputs.image import ImageInput
 from memplug.plugins.protocols import ParseContext
@@ -31,6 +34,7 @@ from memplug.testing.inputs import (
 from memplug.values.draft import Draft, Media, Part
 from memplug.values.limits import Limits
 from memplug.values.source import Source
+from pdfs import pdf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -246,6 +250,24 @@ def test_a_wrong_declared_type_is_noted_and_the_true_one_wins(
     """What the bytes are decides; another claim, by type or file name, is noted in the metadata."""
     found = draft(png(), source={"media_type": media_type, "name": name})
     assert (found.content_type, found.metadata) == ("image/png", metadata)
+
+
+@pytest.mark.parametrize("data", [pdf([(72, 700, 12, "Refunds take ten days")]), docx(paragraph("Refunds"))])
+@pytest.mark.parametrize("claim", [{"media_type": "image/png"}, {"name": "scan.png"}])
+def test_a_claim_makes_no_picture_of_a_document(data: bytes, claim: dict[str, Any]) -> None:
+    """A PDF or Office file that is said to be a PNG is a document, also where a picture would be too large.
+
+    Handed in as a picture, it is refused, and the error names both.
+    """
+    with Memory("memory://", embedder="hashing:64", limits=Limits(image_bytes=100)) as memory:
+        [outcome] = memory.add(Source(data=data, **claim), user_id="u").outcomes
+        assert outcome.kind == "document"
+        assert memory.get(str(outcome.id)).metadata["declared_type"] == "image/png"
+    block = {"type": "image", "base64": base64.b64encode(data).decode(), "mime_type": "image/png"}
+    with Memory("memory://", embedder="hashing:64") as memory, pytest.raises(InvalidImageError) as caught:
+        memory.add([{"role": "user", "content": [block]}], user_id="u")
+    assert caught.value.message == "Unsupported format. Allowed: PNG, JPEG, WebP, GIF"
+    assert "said to be an image, its bytes look like" in str(caught.value)
 
 
 # Limits ---------------------------------------------------------------------------------------------------

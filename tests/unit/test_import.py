@@ -24,6 +24,8 @@ HEAVY = (
     "safetensors",
     "sentence_transformers",
     "snowballstemmer",
+    "stamina",
+    "tenacity",
     "tokenizers",
     "torch",
     "wordllama",

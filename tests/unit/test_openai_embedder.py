@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -15,6 +13,7 @@ from memplug.embedders.checked import checked
 from memplug.embedders.openai import OpenAIEmbedder
 from memplug.embedders.rows import unit_rows
 from memplug.exceptions import ConfigError, PluginError
+from memplug.testing.endpoint import Asked, Failure, ModelServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,66 +24,16 @@ def rows(*values: list[float]) -> Any:
     return np.array(values, dtype=np.float32)
 
 
-class Server(ThreadingHTTPServer):
-    """A server that speaks ``/v1/embeddings``: the vector of a text is (its length, 1, 0)."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.requests: list[dict[str, Any]] = []
-        self.keys: list[str | None] = []
-        self.failures: list[int] = []
-        self.answer: Any = None
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self.server_port}/v1"
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Answers in reverse order, which the protocol allows."""
-
-    def do_POST(self) -> None:
-        """One request for embeddings."""
-        server = cast("Server", self.server)
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        server.keys.append(self.headers["Authorization"])
-        if server.failures:
-            return self._send(server.failures.pop(0), {"error": {"message": f"bad key {server.keys[-1]}"}})
-        server.requests.append(asked)
-        assert self.path == "/v1/embeddings"
-        data = [{"index": place, "embedding": [len(text), 1, 0]} for place, text in enumerate(asked["input"])]
-        return self._send(200, server.answer or {"data": data[::-1], "model": "m", "object": "list"})
-
-    def _send(self, status: int, answer: Any) -> None:
-        body = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Keeps quiet."""
-
-
-@contextmanager
-def serving() -> Iterator[Server]:
-    """A server for as long as it is needed."""
-    with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+def vectors(asked: Asked) -> list[list[float]]:
+    """The vector of a text is (its length, 1, 0)."""
+    return [[float(len(text)), 1, 0] for text in asked.texts]
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """A server named by the environment, as a user would name it."""
-    with serving() as running:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelServer]:
+    """A server named by the environment, as a user would name it; it answers in reverse order."""
+    with ModelServer(api_key="sk-secret") as running:
+        running.on("", vectors, about="embeddings")
         monkeypatch.setenv("OPENAI_BASE_URL", running.url)
         monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
         yield running
@@ -100,7 +49,7 @@ def connected(argument: str = "m", **options: Any) -> Iterator[OpenAIEmbedder]:
         embedder.close()
 
 
-def test_openai_embeds_in_order_and_asks_once_for_the_dimension(server: Server) -> None:
+def test_openai_embeds_in_order_and_asks_once_for_the_dimension(server: ModelServer) -> None:
     """Rows follow the texts whatever the order of the answer; blank texts are never sent."""
     with connected() as embedder:
         assert checked(embedder).dimension == 3
@@ -108,17 +57,17 @@ def test_openai_embeds_in_order_and_asks_once_for_the_dimension(server: Server) 
         assert checked(embedder).dimension == 3
     expected = unit_rows(rows([2, 1, 0], [0, 0, 0], [4, 1, 0], [0, 0, 0]))
     assert np.allclose(found, expected)
-    assert [asked["input"] for asked in server.requests] == [["memory"], ["aa", "bbbb"]]
-    assert set(server.keys) == {"Bearer sk-secret"}
-    assert {asked["model"] for asked in server.requests} == {"m"}
+    assert [list(asked.texts) for asked in server.requests] == [["memory"], ["aa", "bbbb"]]
+    assert {asked.key for asked in server.requests} == {"sk-secret"}
+    assert {asked.model for asked in server.requests} == {"m"}
 
 
-def test_openai_sends_bounded_requests(server: Server) -> None:
+def test_openai_sends_bounded_requests(server: ModelServer) -> None:
     """At most 256 texts and 200,000 characters at once, and no text over 6,000; every text gets its row."""
     texts = [*["x" * (number % 7 + 1) for number in range(600)], "word " * 100_000]
     with connected(dimension=3) as embedder:
         found = embedder.embed(texts)
-    sent = [asked["input"] for asked in server.requests]
+    sent = [list(asked.texts) for asked in server.requests]
     assert max(map(len, sent)) == 256
     assert max(sum(map(len, batch)) for batch in sent) <= 200_000
     assert max(len(text) for batch in sent for text in batch) <= 6_000
@@ -126,7 +75,7 @@ def test_openai_sends_bounded_requests(server: Server) -> None:
     assert found[-1].any()
 
 
-def test_openai_weighs_the_pieces_of_a_text_by_their_length(server: Server) -> None:
+def test_openai_weighs_the_pieces_of_a_text_by_their_length(server: ModelServer) -> None:
     """A short rest at the end of a long text does not pull its vector away."""
     assert server.url
     with connected(dimension=3) as embedder:
@@ -143,25 +92,25 @@ def test_openai_needs_no_server_to_know_its_own_models() -> None:
 
 
 @pytest.mark.parametrize(("status", "retryable"), [(401, False), (400, False), (404, False), (429, True), (503, True)])
-def test_openai_failures_say_whether_to_try_again(server: Server, status: int, *, retryable: bool) -> None:
+def test_openai_failures_say_whether_to_try_again(server: ModelServer, status: int, *, retryable: bool) -> None:
     """The error is typed, says whether the same call may succeed later, and never repeats the key."""
-    server.failures = [status]
+    server.on("", Failure(status=status, message="bad key sk-secret"), about="embeddings")
     with connected() as embedder, pytest.raises(PluginError, match=f"answered {status}") as caught:
         embedder.embed(["a"])
     assert (caught.value.retryable, caught.value.plugin, caught.value.hook) == (retryable, "openai:m", "embed")
     assert "sk-secret" not in str(caught.value)
 
 
-def test_openai_tries_again_by_itself(server: Server) -> None:
+def test_openai_tries_again_by_itself(server: ModelServer) -> None:
     """A failure that passes costs a moment and no error."""
-    server.failures = [503]
+    server.on("", Failure(status=503, headers={"retry-after-ms": "1"}), times=1, about="embeddings")
     with connected(retries=1) as embedder:
         assert embedder.embed_query("aa").any()
 
 
 def test_openai_says_when_nobody_answers() -> None:
     """A server that is down is a failure that may pass."""
-    with serving() as server:
+    with ModelServer() as server:
         url = server.url
     with (
         connected(base_url=url, timeout=2) as embedder,
@@ -186,14 +135,14 @@ def test_openai_says_when_nobody_answers() -> None:
         "text",
     ],
 )
-def test_openai_checks_what_it_is_told(server: Server, answer: Any) -> None:
+def test_openai_checks_what_it_is_told(server: ModelServer, answer: Any) -> None:
     """Nonsense from a server is a typed error, not a wrong vector."""
-    server.answer = answer
+    server.on("", Failure(status=200, body=json.dumps(answer)), about="embeddings")
     with connected() as embedder, pytest.raises(PluginError, match="embedding server for 'openai:m'"):
         embedder.embed(["a"])
 
 
-def test_openai_notices_another_length(server: Server) -> None:
+def test_openai_notices_another_length(server: ModelServer) -> None:
     """A server that changed its model under the same name is found out."""
     assert server.url
     with connected(dimension=4) as embedder, pytest.raises(PluginError, match="length 3 instead of 4"):
@@ -208,5 +157,5 @@ def test_openai_wants_a_key_or_a_server(monkeypatch: pytest.MonkeyPatch) -> None
         OpenAIEmbedder("m")
     with pytest.raises(ConfigError, match="needs a model"):
         OpenAIEmbedder("")
-    with serving() as server, connected(base_url=server.url) as embedder:
+    with ModelServer() as server, connected(base_url=server.url) as embedder:
         assert embedder.embed_query("aa").any()

@@ -157,6 +157,20 @@ def test_under_a_key_every_other_content_is_a_new_edition(memory: Memory) -> Non
     assert third.event == "unchanged"
 
 
+def test_a_text_under_the_key_of_a_document_takes_its_passages_away(memory: Memory) -> None:
+    """What is found is what is under the key now, also when it was brought back from before the document."""
+    id_ = memory.add("a short text", key="k", **ALICE).ids[0]
+    memory.add(leaflet("zebras live in Africa", "so do lions"), key="k", **ALICE)
+    assert len(passages(memory, **ALICE)) == 2
+    memory.restore(id_, 1, **ALICE)
+    assert passages(memory, **ALICE) == {}
+    memory.restore(id_, 2, **ALICE)
+    assert len(passages(memory, **ALICE)) == 2
+    memory.add("another text", key="k", **ALICE)
+    assert passages(memory, **ALICE) == {}
+    assert [hit.text for hit in memory.search("zebras lions text", **ALICE)] == ["another text"]
+
+
 def test_a_correction_of_a_passage_outlives_the_next_edition(memory: Memory) -> None:
     """What somebody put right is not put wrong again by the text that it was wrong in."""
     memory.add(leaflet("the limit is 800", "two", "three"), **ALICE)

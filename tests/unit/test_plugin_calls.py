@@ -12,11 +12,13 @@ import click
 import numpy as np
 import pytest
 
+from memplug import Memory
 from memplug.exceptions import ConfigError, PluginError, UnsafeInput
 from memplug.plugins.hookspecs import hookimpl
 from memplug.plugins.manager import PluginManager
 from memplug.values.draft import Draft
 from memplug.values.scope import Scope
+from support import png
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -221,7 +223,8 @@ def test_the_builtins_come_through_the_same_hooks() -> None:
     """All of them load, register and can be made."""
     found = manager()
     names = [info.name for info in found.plugins()]
-    assert names[:4] == ["memplug.inputs", "memplug.backends", "memplug.embedders", "memplug.rankers"]
+    assert names[:5] == [f"memplug.{one}" for one in ("inputs", "backends", "embedders", "models", "describers")]
+    assert "memplug.rankers" in names
     assert own_input_types()[:3] == ["tool_call", "text", "image"]
     assert found.rankers()
     assert found.embedder("hashing:64").dimension == 64
@@ -412,3 +415,40 @@ def test_commands_are_added_plugin_by_plugin() -> None:
     assert [info.state for info in infos] == ["ok", "failed", "failed", "ok"]
     assert infos[0].registered == ("command:good",)
     assert "search" in (infos[2].reason or "")
+
+
+class Closing(Kind):
+    """A describer that has something to let go, and may fail to."""
+
+    def __init__(self, name: str, told: list[str], *, fails: bool = False) -> None:
+        super().__init__(name)
+        self.told = told
+        self.fails = fails
+
+    @hookimpl
+    def register_describers(self, register: Callable[..., None]) -> None:
+        """Registers itself."""
+        register(self.name, lambda: self)
+
+    def describe(self, media: object, *, context: str) -> str:
+        """Says nothing."""
+        del media, context
+        return ""
+
+    def close(self) -> None:
+        """Tells that it was called."""
+        self.told.append(self.name)
+        if self.fails:
+            raise OSError("the pipe is broken")
+
+
+def test_what_plugins_made_is_told_when_its_memory_is_closed(caplog: pytest.LogCaptureFixture) -> None:
+    """Each, also after one that fails, which is logged; what was never made is not made for it."""
+    told: list[str] = []
+    plugins = [Closing("first", told, fails=True), Closing("second", told)]
+    Memory("memory://", plugins=plugins, embedder="hashing:64").close()
+    assert told == []
+    with Memory("memory://", plugins=plugins, embedder="hashing:64") as memory:
+        memory.add(png(), user_id="u")
+    assert told == ["first", "second"]
+    assert "close: OSError: the pipe is broken" in caplog.text

@@ -12,6 +12,7 @@ from memplug.lexical import analyze
 from memplug.plugins.protocols import Candidate, Question
 from memplug.rankers import default_rankers
 from memplug.rankers.conversation import Conversation
+from memplug.rankers.corrections import Corrections
 from memplug.rankers.dates import Dates
 from memplug.rankers.meaning import Meaning
 from memplug.rankers.neighbours import Neighbours
@@ -76,6 +77,25 @@ def test_words_run_from_nothing_to_the_best() -> None:
     found = [candidate(score) for score in (6.0, 3.0, 0.0)]
     assert Words().score(question(dense_weight=0.4), found) == pytest.approx([0.6, 0.3, 0])
     assert Words().score(question(), [candidate(0.0)]) == [0]
+
+
+def test_a_correction_stands_above_all_that_it_took_the_place_of() -> None:
+    """Also along a chain of corrections and in a circle; what nothing is found of gains nothing."""
+
+    def named(id_: str, *older: str) -> Candidate:
+        item = MemoryItem(
+            id=id_, kind="fact", text="", created_at=NOW, updated_at=NOW, source=Provenance(supersedes=older)
+        )
+        return Candidate(record=Record(item=item), similarity=None, words=0.0)
+
+    found = [named("a"), named("b", "a", "gone"), named("c", "b"), named("d", "e"), named("e", "d"), named("f", "g")]
+    scores = [0.9, 0.2, 0.3, 0.5, 0.4, 0.1]
+    shares = Corrections().score(question(scores=scores), [*found, named("g")][:6])
+    a, b, c, *_, f = [score + share for score, share in zip(scores, shares, strict=True)]
+    assert a == 0.9 < b < c < 0.9001
+    assert f == 0.1
+    assert max(shares[3:5]) < 0.2
+    assert Corrections().score(question(scores=scores[:1]), found[:1]) == [0.0]
 
 
 @pytest.mark.parametrize("ranker", [Meaning, Words, Neighbours, Conversation, Speaker, Dates])

@@ -18,6 +18,7 @@ from memplug import Draft, Memory, Scope, hookimpl
 from memplug.exceptions import ConfigError, MalformedInput, StoreFull, UnsafeInput
 from memplug.pipelines import transfer
 from memplug.pipelines.exporting import _writing
+from memplug.testing.endpoint import ModelServer
 from support import png
 
 if TYPE_CHECKING:
@@ -395,3 +396,27 @@ def test_what_a_memory_was_corrected_to_can_be_said_again(memory: Memory) -> Non
     assert [outcome.event for outcome in memory.add("the limit is 600", user_id="u", key="limit").outcomes] == [
         "unchanged"
     ]
+
+
+def test_a_fact_that_ended_elsewhere_and_was_restored_comes_back(tmp_path: Path) -> None:
+    """Its deletion names what took its place; any other words in a deletion are refused."""
+    plain = {"memory": None, "kind": "fact", "turns": ["t1"], "date": None, "category": None, "implicit": False}
+    with ModelServer() as server, Memory("memory://", model=server.model(), embedder="hashing:256") as memory:
+        lives = {"action": "add", "text": "The user lives in Paris.", "reason": None}
+        server.on("Paris", {"memories": [plain | lives]})
+        old = memory.add("I live in Paris.", user_id="a", run_id="1").ids[1]
+        moved = {"action": "supersede", "memory": "m1", "text": "The user lives in Berlin.", "reason": "moved"}
+        server.on("Berlin", {"memories": [plain | moved]})
+        new = memory.add("I live in Berlin now.", user_id="a", run_id="2").ids[1]
+        memory.restore(old, 1, user_id="a")
+        assert [one.source.reason for one in memory.history(old)] == [None, f"superseded by {new}", None]
+        memory.export(tmp_path / "x.zip")
+        before = everything(memory)
+    with opened(tmp_path) as other:
+        assert other.import_(tmp_path / "x.zip").rejected == ()
+        assert everything(other) == before
+    with zipfile.ZipFile(tmp_path / "x.zip") as archive:
+        lines = archive.read("memories.jsonl").decode().replace(f"superseded by {new}", "words that no guard has seen")
+    with opened(tmp_path, "third") as other:
+        [rejected] = other.import_(write_archive(tmp_path / "y.zip", lines.splitlines())).rejected
+        assert "holds content" in rejected.error.message

@@ -170,6 +170,13 @@ def test_the_last_words_of_a_parser_are_noted(pool: Pool) -> None:
     assert caught.value.__notes__ == ["its last words: terminate called after bad_alloc"]
 
 
+@pytest.mark.parametrize("words", ["memory allocation of 64 bytes failed", "panicked at …: PyObject pointer is null"])
+def test_libraries_that_can_only_panic_ran_out_of_memory(pool: Pool, words: str) -> None:
+    """What they say at last tells that from a document that does harm."""
+    with pytest.raises(InputTooLarge, match="more than 1,000 MB"):
+        ask(pool, "abort", words=words)
+
+
 def test_a_process_that_is_killed_from_outside_is_a_typed_error(pool: Pool) -> None:
     """In the middle of a document, and in the middle of the second attempt; between two, nobody notices."""
     ask(pool)

@@ -11,10 +11,11 @@ from contextlib import suppress
 
 import pytest
 
-from hostile.bombs import drivel, overlapping
+from hostile.bombs import docx, drivel, overlapping, paragraph
 from memplug.exceptions import EncryptedInput, InputRejected, InputTooLarge, MalformedInput, UnsafeInput
+from memplug.inputs.documents.docx import read
 from memplug.safety.zip_directory import ZipRules, check_directory, check_names, open_zip, read_entry
-from memplug.values.limits import MIB
+from memplug.values.limits import MIB, Limits
 
 RULES = ZipRules(entries=5, total=10 * MIB, each=2 * MIB)
 
@@ -111,6 +112,70 @@ def test_an_endless_directory_is_not_read() -> None:
         data[len(data) - 22 + field : len(data) - 22 + field + 4] = struct.pack("<L", value)
         with pytest.raises(InputTooLarge, match="directory"):
             open_zip(bytes(data), RULES)
+
+
+def longer(data: bytes, **said: int) -> bytes:
+    """An archive with a ZIP64 record of its end, as some programs always write one.
+
+    Args:
+        data: An archive without.
+        said: What that says in place of the truth, by field; ``led`` is where it is said to begin, and ``plain_…`` is
+            what the record behind it says.
+    """
+    end = len(data) - 22
+    _, _, _, here, entries, size, offset, _ = struct.unpack_from("<4s4H2LH", data, end)
+    told = {"entries": entries, "size": size, "offset": offset, "led": end, "plain_entries": 0xFFFF}
+    told |= {"plain_size": 0xFFFFFFFF, "plain_offset": 0xFFFFFFFF} | said
+    numbers = (told["entries"], told["entries"], told["size"], told["offset"])
+    record = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, *numbers)
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, told["led"], 1)
+    plain = (told["plain_entries"], told["plain_entries"], told["plain_size"], told["plain_offset"])
+    assert here == entries
+    return data[:end] + record + locator + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, *plain, 0)
+
+
+@pytest.mark.parametrize("plain", [{}, {"plain_entries": 2}, {"plain_entries": 2, "plain_size": 94}])
+def test_longer_ends_are_believed_as_far_as_they_are_one(plain: dict[str, int]) -> None:
+    """An archive with a ZIP64 record is read, whether the record behind it says the same or leaves it to that."""
+    data = longer(packed({"a": b"one", "b": b"two"}), **plain)
+    for whole in (data, b"#!/bin/sh\n" + data):
+        file = open_zip(whole, RULES)
+        assert [read_entry(file, one) for one in file.infolist()] == [b"one", b"two"]
+
+
+def test_office_files_with_a_longer_end_are_read() -> None:
+    """As some programs write every one of theirs."""
+    reading = read(longer(docx(paragraph("Refunds take ten days."))), Limits())
+    assert [block.text for block in reading.blocks] == ["Refunds take ten days."]
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "words"),
+    [
+        ({"size": 5_001}, InputTooLarge, "directory"),
+        ({"size": 2**40}, InputTooLarge, "directory"),
+        ({"entries": 6}, InputTooLarge, "5 entries"),
+        ({"entries": 3, "plain_entries": 2}, UnsafeInput, "differ"),
+        ({"size": 2**40, "plain_entries": 2, "plain_size": 94}, UnsafeInput, "differ"),
+        ({"offset": 2**40}, UnsafeInput, "shares"),
+    ],
+)
+def test_longer_ends_are_judged(said: dict[str, int], error: type[Exception], words: str) -> None:
+    """What only the ZIP64 record says is held to the same rules, since that is what is read."""
+    with pytest.raises(error, match=words):
+        open_zip(longer(packed({"a": b"one", "b": b"two"}), **said), RULES)
+
+
+def test_a_longer_end_is_where_everybody_looks() -> None:
+    """One that is missing, and a second one where newer readers look first, are both refused."""
+    whole = longer(packed({"a": b"one"}))
+    at = whole.index(b"PK\x06\x06")
+    with pytest.raises(MalformedInput, match="missing"):
+        open_zip(whole[:at] + whole[at : at + 56].replace(b"PK\x06\x06", b"PK\x06\x08") + whole[at + 56 :], RULES)
+    second = longer(packed({"a": b"one" + whole[at : at + 56]}, zipfile.ZIP_STORED), led=34)
+    assert second[34:38] == b"PK\x06\x06"
+    with pytest.raises(UnsafeInput, match="two ZIP64"):
+        open_zip(second, RULES)
 
 
 @pytest.mark.parametrize("cut", [0, 1, 10, 30, 60, 90])

@@ -25,12 +25,12 @@ _SLACK = 2
 def examine(session: Session, *, repair: bool) -> list[Finding]:
     """See `memplug.plugins.protocols.ExaminedBackend.examine`. Nothing is written where ``repair`` is False."""
     if not repair:
-        return _findings(session)
+        return session.again(lambda: _findings(session))
     with session.upkeep.held():
-        before = _findings(session)
+        before = session.again(lambda: _findings(session))
         if any(found.wrong for found in before):
-            _repair(session)
-        left = {found.name: len(found.wrong) for found in _findings(session)}
+            session.again(lambda: _repair(session))
+        left = {found.name: len(found.wrong) for found in session.again(lambda: _findings(session))}
     return [replace(found, repaired=max(0, len(found.wrong) - left[found.name])) for found in before]
 
 

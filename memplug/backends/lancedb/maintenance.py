@@ -101,7 +101,7 @@ def maintain(session: Session, progress: Callable[[int, int, str], None] | None,
         for place, (words, step) in enumerate(steps):
             if progress is not None:
                 progress(place, len(steps), words)
-            step()
+            session.again(step)
         if progress is not None:
             progress(len(steps), len(steps), "done")
 

@@ -63,10 +63,10 @@ def rebuild(
 
 def _run(session: Session, work: _Work) -> None:
     for _ in range(_ROUNDS):
-        if work.copy() <= COPY_ROWS:
+        if session.again(work.copy) <= COPY_ROWS:
             break
     with session.writing.held():
-        work.copy()
+        session.again(work.copy)
         for copy in work.copies:
             copy.finish()
         session.replace(work.names, work.profile)

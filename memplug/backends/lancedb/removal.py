@@ -44,9 +44,9 @@ def erase(session: Session, ids: Sequence[str]) -> None:
     with session.upkeep.held(), session.writing.held():
         # An unfinished rebuild holds copies of them, and its tables are called as the ones that are made here.
         session.folder.drop(REBUILD)
-        owe(session.folder, _digests(session.catalog(), wanted))
+        owe(session.folder, session.again(lambda: _digests(session.catalog(), wanted)))
         try:
-            _rewrite(session, wanted)
+            session.again(lambda: _rewrite(session, wanted))
         except BaseException:
             tidy_up(session)
             raise

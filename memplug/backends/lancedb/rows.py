@@ -209,7 +209,8 @@ def record_of(held: dict[str, Any], vector: Any) -> Record:
         held["media"] = MediaRef(**held["media"])
     if "source" in held:
         source = held["source"]
-        if "derived_from" in source:
-            source["derived_from"] = tuple(source["derived_from"])
+        for name in ("derived_from", "supersedes"):
+            if name in source:
+                source[name] = tuple(source[name])
         held["source"] = Provenance(**source)
     return Record(item=MemoryItem(**held), vector=vector, **beside)

@@ -178,6 +178,20 @@ class Session:
             self.folder.stale()
         return cast("T", self.read(lambda catalog: ask(catalog, whole=True)))
 
+    def again(self, step: Callable[[], T]) -> T:
+        """Takes a step of upkeep, which may be repeated, anew where files that it was reading were cleaned up.
+
+        Locks keep other processes off. They do not keep off a service that compacts its tables by itself, and forgets
+        the version that this process is at.
+        """
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return step()
+            except Vanished:
+                self.folder.stale()
+                self.catalog()
+        return step()
+
     def append(self, tier: Tier, rows: pa.Table) -> int:
         """Appends to a current table, and returns the version that this made. The write lock must be held.
 

@@ -132,23 +132,24 @@ class Keeper:
             commits, rows = self._commits, self._rows
             tidy(session)
             bulky = rows >= FOLD_ROWS
-            if len(session.catalog().overlay) >= FOLD_ROWS:
+            if session.again(lambda: len(session.catalog().overlay)) >= FOLD_ROWS:
                 self._fold()
                 bulky = True
             else:
-                compact_recent(session, patience=PATIENCE)
+                session.again(lambda: compact_recent(session, patience=PATIENCE))
             if bulky and not self._stopped.is_set():
-                extend_indexes(session)
+                session.again(lambda: extend_indexes(session))
         with self._counting:
             self._commits -= commits
             self._rows -= rows
 
     def _fold(self) -> None:
-        fold = Fold.of(self._session, patience=PATIENCE)
+        session = self._session
+        fold = session.again(lambda: Fold.of(session, patience=PATIENCE))
         for step in (fold.archive, fold.settle, lambda: fold.clear(patience=PATIENCE)):
             if time.monotonic() > self._ends:
                 return  # each step may be the last: the next round begins anew
-            step()
+            session.again(step)
 
 
 def stop_at_exit(owner: object, keeper: Keeper) -> weakref.finalize[..., object]:

@@ -21,6 +21,8 @@ _CONTROLS_SHARE, _CONTROLS_FREE = 0.02, 2
 #: Characters of a Latin script in UTF-16 have a zero for one of their two bytes.
 _ZEROS_SHARE = 0.3
 _MIN_UTF16 = 4
+#: Bytes that are no ASCII, and how many of them are enough to detect an encoding by.
+_FOREIGN, _ENOUGH = bytes(range(0x80, 0x100)), 50
 #: What is looked at to detect an encoding.
 _SAMPLE = 1_000_000
 #: A file in UTF-8 into which other bytes were pasted has this many good characters for each bad byte.
@@ -178,9 +180,16 @@ def _detected(data: bytes) -> Decoded:
             encoding = "cp1252" if match.encoding in _LIKE_WESTERN and _is_western(sample) else match.encoding
             text = _strict(data, encoding)
             if text is not None:
-                return Decoded(text=text, encoding=encoding)
+                return Decoded(text=text, encoding=encoding, warning=_guessed(data, encoding))
     warning = "the encoding is not known; it was read as Windows-1252"
     return Decoded(text=data.decode("cp1252", "replace"), encoding="cp1252", warning=warning)
+
+
+def _guessed(data: bytes, encoding: str) -> str:
+    """What to say where an encoding fits by chance: of 14 short texts in KOI8-R only 3 were known for what they are."""
+    if len(data) - len(data.translate(None, _FOREIGN)) >= _ENOUGH:
+        return ""
+    return f"the encoding is a guess, the text being short; it was read as {encoding.replace('_', '-').upper()}"
 
 
 def _is_western(sample: bytes) -> bool:

@@ -1,0 +1,1 @@
+"""Facts out of what was said: what a model is asked, and what of its answer holds."""
