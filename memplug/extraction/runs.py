@@ -86,7 +86,7 @@ def words(run: Run) -> str:
     call = run.call
     given = f"{run.tool}({_cut(plain(call.arguments)) if call.arguments is not None else ''})"
     told = _cut(plain(call.result)) if call.result is not None else "(nothing)"
-    error = [part for part in (call.error_type, call.error) if part and part not in told]
+    error = [part for part in (call.error_type, call.error) if part and redacted(part) not in told]
     failed = f"\nerror: {_cut(': '.join(error))}" if error and not run.worked else ""
     return redacted(f"{given}\n→ {told}{failed}")
 
@@ -173,4 +173,5 @@ def _names(value: Any, levels: int) -> Iterator[str]:
 
 
 def _cut(text: str) -> str:
+    text = redacted(text)  # before it is cut: nobody knows half a key for what it is
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

@@ -46,10 +46,16 @@ class MemplugChatMessageHistory(BaseChatMessageHistory):
         memory: The memory, or a scoped view of one.
         session_id: The conversation; it is the ``run_id`` of its messages.
         user_id, agent_id, bucket: Whose conversation.
+
+    Raises:
+        ScopeError: The session has no id, or another one than the ``run_id`` of a view.
     """
 
     def __init__(self, memory: AnyMemory, session_id: str, **ids: Unpack[ScopeIds]) -> None:
         super().__init__()
+        if session_id is None:
+            # Else it would be all conversations of the user, and `clear` would delete them.
+            raise ScopeError("a history must have a session_id")
         if ids.get("run_id") not in (None, session_id):
             raise ScopeError("the session is the run_id, and two different ones were given")
         given: Any = {**ids, "run_id": session_id}
@@ -76,7 +82,8 @@ class MemplugChatMessageHistory(BaseChatMessageHistory):
 
         Raises:
             InputTooLarge: A message has more bytes than a blob may have; those before it are added.
-            MalformedInput: A message holds what JSON cannot, such as bytes; base64 can be kept.
+            MalformedInput: A message holds what JSON cannot, such as bytes; base64 can be kept. Or it is of a type
+                that LangChain cannot read again.
         """
         for place, message in enumerate(messages):
             source = Source(data=_written(message), media_type=_TYPE, name=f"{message.type}.json")
@@ -128,6 +135,13 @@ def _findable(message: BaseMessage) -> str:
 
 def _written(message: BaseMessage) -> bytes:
     try:
-        return json.dumps(message_to_dict(message)).encode()
+        written = message_to_dict(message)
+        data = json.dumps(written).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise MalformedInput(f"a message that is to be kept must be JSON: {error}") from error
+    try:
+        # One that could not be read again would make the whole conversation unreadable.
+        messages_from_dict([written])
+    except ValueError as error:
+        raise MalformedInput(f"LangChain cannot read such a message again: {error}") from error
+    return data

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -161,7 +160,7 @@ def _pictures(message: BaseMessage) -> Iterator[str]:
         if isinstance(data, str):
             try:
                 yield media_digest(base64.b64decode(data))
-            except binascii.Error:
+            except ValueError:  # of binascii; a plain one where it is not even ASCII
                 continue
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
 from langgraph.store.base.embed import EmbeddingsLambda, ensure_embeddings
 
-from memplug.exceptions import ConfigError
+from memplug.exceptions import BackendError, ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -79,7 +80,7 @@ class IndexEmbedder:
         return row
 
     def close(self) -> None:
-        """Ends the loop of an asynchronous function."""
+        """Ends the loop of an asynchronous function; what waits for it gets a `BackendError`."""
         self._thread.close()
 
     def _documents(self, texts: list[str]) -> list[list[float]]:
@@ -127,26 +128,36 @@ class _Loop:
         self._held: tuple[int, asyncio.AbstractEventLoop] | None = None
 
     def run(self, asked: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(asked, self._loop()).result()
+        with self._lock:
+            # Inside the lock, so that it comes before `close` stops the loop, or goes to a new one.
+            answer = asyncio.run_coroutine_threadsafe(asked, self._loop())
+        try:
+            return answer.result()
+        except CancelledError as error:
+            raise BackendError("the store was closed while it waited for an embedding") from error
 
     def _loop(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            # A process that was forked has none of its parent's threads.
-            if self._held is None or self._held[0] != os.getpid():
-                loop = asyncio.new_event_loop()
-                threading.Thread(target=_serve, args=(loop,), name="memplug-embedding", daemon=True).start()
-                self._held = (os.getpid(), loop)
-            return self._held[1]
+        # A process that was forked has none of its parent's threads.
+        if self._held is None or self._held[0] != os.getpid():
+            loop = asyncio.new_event_loop()
+            threading.Thread(target=_serve, args=(loop,), name="memplug-embedding", daemon=True).start()
+            self._held = (os.getpid(), loop)
+        return self._held[1]
 
     def close(self) -> None:
         with self._lock:
             held, self._held = self._held, None
-        if held is not None and held[0] == os.getpid():
-            held[1].call_soon_threadsafe(held[1].stop)
+            if held is not None and held[0] == os.getpid():
+                held[1].call_soon_threadsafe(held[1].stop)
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:
     try:
         loop.run_forever()
     finally:
+        # Whoever still waits for one of them would wait for ever, and so would the end of the process.
+        while left := asyncio.all_tasks(loop):
+            for task in left:
+                task.cancel()
+            loop.run_until_complete(asyncio.wait(left))
         loop.close()

@@ -26,34 +26,40 @@ _PUSHED: dict[str, Literal["eq", "gt", "gte", "lt", "lte"]] = {
 }
 
 
+#: Mappings that a condition may have inside each other; values have fewer.
+_LEVELS = 200
+
+
 class FilterRefused(FilterError, ValueError):
-    """A filter has an operator that LangGraph does not know, or is no mapping of texts."""
+    """A filter has an operator that LangGraph does not know, is nested too deeply, or is no mapping of texts."""
 
 
 def checked_filter(filter_: object) -> Mapping[str, Any]:
     """The filter of an op; empty where it has none.
 
     Raises:
-        FilterRefused: It is no mapping, or has an unknown operator.
+        FilterRefused: It is no mapping, has an unknown operator, or is nested too deeply.
     """
     if filter_ is None:
         return {}
     if not isinstance(filter_, Mapping) or not all(isinstance(name, str) for name in filter_):
         raise FilterRefused("a filter must be a dict with texts as keys")
     for condition in filter_.values():
-        _check(condition)
+        _check(condition, _LEVELS)
     return filter_
 
 
-def _check(condition: object) -> None:
+def _check(condition: object, levels: int) -> None:
     if not isinstance(condition, Mapping):
         return
+    if not levels:
+        raise FilterRefused("a filter is nested too deeply")
     operators = [name for name in condition if isinstance(name, str) and name.startswith("$")]
     unknown = [name for name in condition if name not in _OPERATORS] if operators else []
     if unknown:
         raise FilterRefused(f"unknown operator {unknown[0]!r:.80}", hint=f"one of {', '.join(_OPERATORS)}")
     for member in () if operators else condition.values():
-        _check(member)
+        _check(member, levels - 1)
 
 
 def satisfies(value: Mapping[str, Any], filter_: Mapping[str, Any]) -> bool:

@@ -44,10 +44,14 @@ def check_ops(ops: Iterable[Op]) -> None:
     """Refuses a batch whole for one op that names no namespace, or counts below nothing.
 
     Raises:
-        InvalidNamespaceError: A label is empty, no text, or holds a dot; or there is none to put something in.
+        InvalidNamespaceError: A label is empty, no text, or holds a dot; there is none to put something in; or one
+            text stands where labels belong, whose letters would be the labels: ``"ann"`` lies above ``"anna"`` then.
         MalformedInput: A limit, offset or depth is below 0, or an op is none.
     """
     for op in ops:
+        for path in _paths(op):
+            if not isinstance(path, list | tuple):
+                raise NamespaceRefused(f"a namespace must be a tuple of labels, not {path!r:.80}")
         validate_op_namespace(op)
         if isinstance(op, PutOp) and not op.namespace:
             raise NamespaceRefused("a namespace must have a label to put something in")
@@ -63,8 +67,8 @@ def _paths(op: Op) -> list[Sequence[str]]:
     if isinstance(op, ListNamespacesOp):
         return [condition.path for condition in op.match_conditions or ()]
     for name in ("namespace", "namespace_prefix"):
-        if (path := getattr(op, name, None)) is not None:
-            return [path]
+        if hasattr(op, name):
+            return [getattr(op, name)]
     raise MalformedInput(f"a store has no operation {type(op).__name__!r:.100}")
 
 

@@ -38,7 +38,8 @@ class Whose:
             runtime: LangGraph's `Runtime` or `ToolRuntime`; None outside of an agent.
 
         Raises:
-            ScopeError: The context does not say who the user is, or says another one than the view is fixed to.
+            ScopeError: The context does not say who the user is, says an empty id, or another one than the view is
+                fixed to.
         """
         user = _id(_named(getattr(runtime, "context", None), self.user), self.user) if self.user else None
         fixed = self._fixed_user()
@@ -49,7 +50,8 @@ class Whose:
             )
         if user is not None and fixed not in (None, user):
             raise ScopeError(f"the agent's runtime context names another {self.user!r} than the one that is fixed")
-        ids: Any = {**self.fixed, "user_id": user or self.fixed.get("user_id")}
+        # Not "or": an empty id must be refused, and not leave the memories of all users who talk to the same agent.
+        ids: Any = {**self.fixed, "user_id": self.fixed.get("user_id") if user is None else user}
         return bind(self.memory, buckets=self.buckets, **ids).view
 
     def conversation_of(self, runtime: Any) -> str | None:

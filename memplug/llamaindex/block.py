@@ -152,7 +152,8 @@ class MemplugMemoryBlock(BaseMemoryBlock[list[ChatMessage]]):
             min_score=self._wanted.min_score,
         )
         hits = recalled(self._binding, said, wanted, sample=sample)
-        hits = [hit for hit in _once(hits) if not _stands(hit, messages, self.run_id or session)][: self.top_k]
+        said_in = self._conversation(session)
+        hits = [hit for hit in _once(hits) if not _stands(hit, messages, said_in)][: self.top_k]
         return [ChatMessage(role=MessageRole.USER, blocks=self._shown(hits, said))] if hits else []
 
     def _shown(self, hits: Sequence[Hit], said: str) -> list[ContentBlock]:
@@ -180,14 +181,17 @@ class MemplugMemoryBlock(BaseMemoryBlock[list[ChatMessage]]):
         return None
 
     def _remember(self, messages: Sequence[ChatMessage]) -> None:
-        fixed = self._binding.view.scope.ids.get("run_id")
         session = next((message.additional_kwargs.get("session_id") for message in messages), None)
         content = inputs_of(messages)
         if not content:
             return
-        result = self._binding.view.add(content, wait=self.wait, run_id=fixed or (str(session) if session else None))
+        result = self._binding.view.add(content, wait=self.wait, run_id=self._conversation(session))
         for outcome in result.rejected:
             log.warning("a part of a message was not remembered: %s", outcome.error.code if outcome.error else "")
+
+    def _conversation(self, session: object) -> str | None:
+        """The ``run_id`` that messages are remembered under: the scope's, also of a view, or the session's."""
+        return self._binding.view.scope.ids.get("run_id") or (str(session) if session else None)
 
     def _failed(self, what: str, error: MemplugError) -> None:
         if self.on_error == "raise":

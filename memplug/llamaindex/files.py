@@ -96,7 +96,7 @@ class MemplugFileReader(BaseReader):
             if (size := fs.size(path)) is not None and size > self._limits.file_bytes:
                 raise InputTooLarge(f"{path} has {size:,} bytes; at most {self._limits.file_bytes:,} are taken")
             with fs.open(path, "rb") as opened:
-                return Source(data=opened.read(), name=path.rpartition("/")[2])
+                return Source(data=opened.read(self._limits.file_bytes + 1), name=path.rpartition("/")[2])
         except OSError as error:
             raise MalformedInput(f"cannot read {path!r}: {error.strerror or error}") from error
 

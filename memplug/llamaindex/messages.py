@@ -67,7 +67,7 @@ def pictures_in(message: ChatMessage) -> Iterator[bytes | Path]:
 def calls_in(message: ChatMessage) -> set[str]:
     """The ids of the tool calls that a message makes or answers."""
     answered = message.additional_kwargs.get(_CALL_ID)
-    made = {call["id"] for call in _calls(message) if "id" in call}
+    made = {call["id"] for call in _calls(message) if isinstance(call.get("id"), str)}
     return made | ({answered} if isinstance(answered, str) else set())
 
 

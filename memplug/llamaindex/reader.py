@@ -105,7 +105,8 @@ class MemplugReader(BasePydanticReader, ResourcesReaderMixin):
 
         Args:
             query: A question; only the memories that answer it are loaded then.
-            since: Only what was added or changed from this moment on. What was deleted is only missing: compare
+            since: Only what was added or changed from this moment on. What was imported keeps the times that it had
+                where it comes from, so load all after an import. What was deleted is only missing: compare
                 `list_resources`, or load all with an `IngestionPipeline` that upserts and deletes.
             limit: Most documents; a question has ten where nothing is said.
             filters: What else must hold, beside the reader's own filters.

@@ -30,6 +30,7 @@ def recalled(binding: Binding, said: str, wanted: Wanted, *, sample: Sample | No
     if sample is None:
         return _search(binding, said, wanted)
     seen = similar(binding, sample, top_k=wanted.top_k, where=wanted.where, near=wanted.near)
+    binding.memory.engine.plugins.notify("after_search", query=said, hits=seen)
     words = "\n".join(part for part in (said.strip(), words_of(binding, sample, said)) if part)
     return _best([*seen, *(_search(binding, words, wanted) if words else ())], wanted)
 

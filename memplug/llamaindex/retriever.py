@@ -16,7 +16,7 @@ from memplug.exceptions import MalformedInput
 from memplug.llamaindex.nodes import node_of
 from memplug.llamaindex.pictures import Pictures
 from memplug.llamaindex.recall import recalled
-from memplug.llamaindex.similar import NEAR, sample_at
+from memplug.llamaindex.similar import HASH_BITS, NEAR, sample_at
 from memplug.llamaindex.wanted import Wanted, kinds_in, tags_all
 from memplug.values.filters import Filter, parse_filter
 from memplug.values.hit import Hit
@@ -72,6 +72,8 @@ class MemplugRetriever(BaseRetriever):
         limits = self._binding.memory.settings.limits
         if not isinstance(similarity_top_k, int) or not 1 <= similarity_top_k <= limits.top_k:
             raise MalformedInput(f"similarity_top_k must be 1 to {limits.top_k}, not {similarity_top_k!r}")
+        if isinstance(near, bool) or not isinstance(near, int) or not 0 <= near <= HASH_BITS:
+            raise MalformedInput(f"near must be 0 to {HASH_BITS}, not {near!r}")
         self._wanted = Wanted(
             top_k=similarity_top_k,
             where=joined(parse_filter(filters, limits), kinds_in(kinds, limits), tags_all(tags, limits)),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 #: Copies of one picture differ in at most 10 of the 64 bits (`memplug.safety.phash`).
 NEAR = 10
-_BITS = 64
+HASH_BITS = 64
 #: Characters of what describers read in a picture that a question is made of; a search takes 20,000.
 _WORDS = 2_000
 
@@ -105,7 +105,7 @@ def _likeness(media: MediaRef, sample: Sample, near: int) -> float:
         return 1.0
     if media.phash is None or (bits := distance(media.phash, sample.phash)) > near:
         return 0.0
-    return min(0.99, 1 - bits / (_BITS / 2))
+    return min(0.99, 1 - bits / (HASH_BITS / 2))
 
 
 def _read(binding: Binding, digest: str) -> bytes:

@@ -176,6 +176,7 @@ class Lessons:
         if not rules:
             # An empty answer takes no lesson away: what that rests on is still there.
             return _as_before(record, learnt, "ready") if had else _nothing(record, learnt)
+        ends = [*(run.ends for run in used), record.item.expires_at if had else None]
         item = replace(
             record.item,
             text="\n".join(rule.text for rule in rules),
@@ -183,8 +184,8 @@ class Lessons:
             error=None,
             metadata={**record.item.metadata, LESSON_FIELD: learnt.as_json(rules)},
             source=Provenance(role="tool", derived_from=_named(rules)),
-            # What was to be forgotten must not live on in what was learnt from it.
-            expires_at=min((run.ends for run in used if run.ends is not None), default=None),
+            # What was to be forgotten must not live on in what was learnt from it, also by way of an earlier lesson.
+            expires_at=min((end for end in ends if end is not None), default=None),
         )
         lesson = replace(record, item=item, context=words_of(stats.name), identity="")
         try:

@@ -84,6 +84,19 @@ def test_it_serves_runnables_with_history(memory: Memory) -> None:
     assert len(asyncio.run(MemplugChatMessageHistory(memory, "s", user_id="u").aget_messages())) == 4
 
 
+def test_what_could_not_be_read_again_is_refused(memory: Memory) -> None:
+    """A class of a message that LangChain does not know must not make the whole conversation unreadable."""
+
+    class Own(BaseMessage):
+        type: str = "own"
+
+    history = MemplugChatMessageHistory(memory, "monday", user_id="u")
+    history.add_user_message("hi")
+    with pytest.raises(MalformedInput, match="read such a message"):
+        history.add_messages([Own(content="x")])
+    assert [one.text for one in history.messages] == ["hi"]
+
+
 def test_what_cannot_be_kept_is_refused(memory: Memory) -> None:
     """Bytes are no JSON, a session is one, and a damaged original is an error rather than another message."""
     history = MemplugChatMessageHistory(memory, "monday", user_id="u")
@@ -92,6 +105,9 @@ def test_what_cannot_be_kept_is_refused(memory: Memory) -> None:
     assert history.messages == []
     with pytest.raises(ScopeError):
         MemplugChatMessageHistory(memory, "monday", run_id="tuesday")
+    # It would be all of the user's conversations, and clearing it would delete them.
+    with pytest.raises(ScopeError, match="session_id"):
+        MemplugChatMessageHistory(memory, None, user_id="u")  # type: ignore[arg-type]
     memory.add(
         b"no json", key="k", kind="blob", tags=["langchain-history"], user_id="u", run_id="monday", description="x"
     )

@@ -23,9 +23,11 @@ from memplug.embedders.hashing import HashingEmbedder
 from memplug.exceptions import (
     ConfigError,
     EmbedderMismatch,
+    FilterError,
     InputRejected,
     InputTooLarge,
     MalformedInput,
+    MemplugError,
     NotFound,
     ScopeError,
     StoreFull,
@@ -223,6 +225,10 @@ def test_bounds(memory: Memory, store: MemplugStore) -> None:
     for op in (SearchOp((), limit=-1), SearchOp((), offset=-1), "get"):
         with pytest.raises(MalformedInput):
             store.batch([op])  # type: ignore[list-item]
+    for _ in range(3_000):
+        nested = {"in": nested}
+    with pytest.raises(FilterError):
+        store.search(WANG, filter={"in": nested})
     assert [store.get(WANG, key) for key in ("", " ", "k" * (limits.key_length + 1))] == [None] * 3
     store.delete(WANG, "")
     assert store.search(()) == []
@@ -437,6 +443,31 @@ def test_an_embedding_that_can_only_be_awaited() -> None:
 
         assert asyncio.run(use()) == ["b", "c"]
         assert keys(store.search((), query="aaa", limit=1)) == ["a"]
+
+
+def test_closing_ends_who_waits_for_an_embedding() -> None:
+    """With an error; else the thread, and with it the end of the process, would wait for ever."""
+    begun = threading.Event()
+
+    async def never(_: Any) -> list[list[float]]:
+        begun.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    store = MemplugStore.open("memory://", index={"embed": never, "dims": 3})
+    failed: list[MemplugError] = []
+
+    def put() -> None:
+        with pytest.raises(MemplugError) as caught:
+            store.put(WANG, "a", {"text": "aaa"})
+        failed.append(caught.value)
+
+    waiting = threading.Thread(target=put, daemon=True)
+    waiting.start()
+    assert begun.wait(60)
+    store.close()
+    waiting.join(60)
+    assert [one.code for one in failed] == ["backend.failed"]
 
 
 # -- expiry

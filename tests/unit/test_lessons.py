@@ -134,6 +134,13 @@ class TestLearning:
         assert key not in asked.text
         assert "[secret:" in asked.text
 
+    def test_no_part_of_a_secret_is_sent_where_a_run_is_cut(self, server: ModelServer) -> None:
+        """Half a key looks like none, so it is taken out before."""
+        with opened(server, redact=False) as memory:
+            memory.add(use("p " * 345 + "AKIAIOSFODNN7EXAMPLE and more", "a", flight="X1"), **ALICE)
+            assert "p p p" in server.requests[-1].text
+            assert "AKIA" not in server.requests[-1].text
+
     def test_what_the_runs_do_not_bear_out_is_left_out(self, memory: Memory, server: ModelServer) -> None:
         """A rule cites runs that exist, and spells only what they hold."""
         good = rule("the seat class is missing", "give seat_class, as flight X1 shows", "r1", "r2")
@@ -435,6 +442,19 @@ class TestRemoving:
         with opened(server) as memory:
             memory.add([*FAILED, *WORKED], expires_at="2090-01-01", **ALICE)
             assert lessons(memory)[0].expires_at == memory.get(runs(memory)[0]).expires_at
+
+    def test_it_expires_with_what_an_earlier_one_is_from(self, server: ModelServer) -> None:
+        """The model is shown the lesson that there is, so words of a use that is not shown again come along."""
+        with opened(server) as memory:
+            server.on("", rules(rule("flight Zanzibar is asked for", "give seat_class")))
+            memory.add(use(MISSING, "a", flight="Zanzibar"), expires_at="2090-01-01", **ALICE)
+            [ends] = {item.expires_at for item in lessons(memory)}
+            server.on("", rules(rule("flight zanzibar is asked for", "give seat_class")))
+            memory.add([*use(MISSING, "b", flight="X1"), *WORKED], **ALICE)
+            [lesson] = lessons(memory)
+            assert "zanzibar" in lesson.text
+            assert runs(memory)[0] not in lesson.source.derived_from
+            assert lesson.expires_at == ends
 
 
 def taught(asked: Asked) -> dict[str, Any]:

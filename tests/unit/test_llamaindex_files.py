@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import pickle
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,33 @@ from pdfs import paragraphs, pdf
 from support import png
 
 HANDBOOK = "# Handbook\n\n## Returns\n\nWithin 14 days.\n\n## Shipping\n\nFree over 50 euros.\n"
+
+
+class Endless:
+    """A file system that knows no sizes, with a file that does not end."""
+
+    def size(self, path: str) -> None:
+        """Not known, as of what a server makes while it is read."""
+
+    def open(self, path: str, mode: str) -> io.BufferedReader:  # noqa: ARG002 - the same
+        """The file; to read all of it fails."""
+
+        class Zeros(io.RawIOBase):
+            """Zeros, until somebody takes too many."""
+
+            def readable(self) -> bool:
+                """Yes."""
+                return True
+
+            def readinto(self, buffer: Any) -> int:
+                """As many as are asked for."""
+                return len(buffer)
+
+            def readall(self) -> bytes:
+                """Never returns, in earnest."""
+                raise AssertionError("all of an endless file was asked for")
+
+        return io.BufferedReader(Zeros())
 
 
 class Caller:
@@ -159,6 +187,8 @@ def test_other_file_systems(tmp_path: Path) -> None:
         MemplugFileReader(limits=Limits(file_bytes=10)).load_data("/h9/handbook.md", fs=files)
     with pytest.raises(MalformedInput):
         reader.load_data("/h9/no.md", fs=files)
+    with pytest.raises(InputTooLarge):
+        MemplugFileReader(limits=Limits(file_bytes=10)).load_data("/h9/endless.md", fs=Endless())
     files.rm("/h9", recursive=True)
 
 

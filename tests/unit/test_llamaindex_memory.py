@@ -241,6 +241,34 @@ async def test_a_block_in_llamaindexs_own_memory(store: Memory, chat: Chat) -> N
     assert 0 < len(store.get_all(user_id="u")) < 8
 
 
+async def test_a_view_of_one_conversation_does_not_repeat_what_stands(store: Memory, chat: Chat) -> None:
+    """Also where the scope fixes the conversation, and LlamaIndex calls it otherwise: what was just said stays said."""
+    own = chat("another name", memory=store.scoped(user_id="u", run_id="fixed"), user_id=None)
+    await own.aput(ChatMessage(role="user", content="my parrot is called Polly and likes nuts"))
+    assert [item.run_id for item in store.get_all(user_id="u")] == ["fixed"]
+    question = ChatMessage(role="user", content="what is my parrot called?")
+    assert said(await own.aget(input=question)) == ["my parrot is called Polly and likes nuts"]
+    store.add("the parrot was bought in May", user_id="u", run_id="fixed")
+    assert "the parrot was bought in May" in "".join(said(await own.aget(input=question)))
+
+
+async def test_an_id_of_a_call_may_be_anything(store: Memory, chat: Chat) -> None:
+    """An integration that writes no text there does not end the chat."""
+    own = chat("s")
+    call = {"id": [1], "function": {"name": "water", "arguments": "{}"}}
+    store.add(
+        [
+            {"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": {"name": "water"}}]},
+            {"role": "tool", "tool_call_id": "c", "content": "water tulips"},
+        ],
+        user_id="u",
+        run_id="s",
+    )
+    message = ChatMessage(role="assistant", content="tulips", additional_kwargs={"tool_calls": [call]})
+    await own.aput_messages([ChatMessage(role="user", content="water tulips"), message])
+    assert "water tulips" in said(await own.aget())
+
+
 async def test_other_blocks_work_as_ever(chat: Chat) -> None:
     """LlamaIndex's own blocks stand in the system message."""
     own = chat("s", memory_blocks=[StaticMemoryBlock(name="core", static_content=[TextBlock(text="Be brief.")])])

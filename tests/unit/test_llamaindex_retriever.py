@@ -138,6 +138,25 @@ def test_a_picture_finds_its_copies(tmp_path: Path) -> None:
         assert narrow.retrieve(QueryBundle("", image_path=str(tmp_path / "asked"))) == []
 
 
+def test_what_a_picture_finds_is_observed(tmp_path: Path) -> None:
+    """An audit by `after_search` is told of it as of what words find."""
+    told: list[tuple[str, list[str]]] = []
+
+    class Audit:
+        """Notes what was found."""
+
+        @hookimpl
+        def after_search(self, query: str, hits: Any) -> None:
+            """Notes it."""
+            told.append((query, [hit.text for hit in hits]))
+
+    (tmp_path / "asked").write_bytes(drawing(1))
+    with Memory("memory://", embedder="hashing:64", plugins=[Audit()]) as memory:
+        memory.add(drawing(1), user_id="u", description="drawing 1")
+        MemplugRetriever(memory, user_id="u").retrieve(QueryBundle("", image_path=str(tmp_path / "asked")))
+    assert told == [("", ["drawing 1"])]
+
+
 def test_a_picture_finds_in_a_shared_bucket(tmp_path: Path) -> None:
     """Further buckets are looked into as well, by those who may, with their originals."""
     with Memory("memory://", embedder="hashing:64") as memory:
@@ -176,6 +195,9 @@ def test_wrong_questions_are_errors(tmp_path: Path) -> None:
             retriever.retrieve("")
         with pytest.raises(MalformedInput, match="similarity_top_k"):
             MemplugRetriever(memory, user_id="u", similarity_top_k=0)
+        for near in (-1, 65, True, "x"):
+            with pytest.raises(MalformedInput, match="near must be 0 to 64"):
+                MemplugRetriever(memory, user_id="u", near=near)  # type: ignore[arg-type]
         with pytest.raises(ScopeError):
             MemplugRetriever(memory)
 

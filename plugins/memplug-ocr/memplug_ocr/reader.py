@@ -74,7 +74,7 @@ def bytes_of(source: str | os.PathLike[str] | bytes | Image.Image) -> bytes:
     if isinstance(source, str | os.PathLike):
         try:
             return Path(source).read_bytes()
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a name with a NUL in it is no name
             raise PluginError(f"the file could not be read: {error}", plugin="ocr", hook="describe") from error
     from memplug.safety.image import encode_png
 

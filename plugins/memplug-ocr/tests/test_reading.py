@@ -173,6 +173,8 @@ def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     """And so is a picture that no file can hold."""
     with pytest.raises(PluginError, match=r"could not be read: .*missing\.png"):
         read(tmp_path / "missing.png")
+    with pytest.raises(PluginError, match=r"could not be read: .*null"):
+        read("a\0b.png")
     with pytest.raises(PluginError, match=r"could not be read: .* mode F"):
         read(Image.new("F", (9, 9)))
 
