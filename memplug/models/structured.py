@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,6 +22,7 @@ M = TypeVar("M", bound=BaseModel)
 _LEFT_OUT = frozenset({"default", "examples", "title", "minLength", "maxLength", "uniqueItems", "discriminator"})
 #: Keywords that hold schemas by name, and keywords that hold a list of them.
 _NAMED, _LISTED = ("properties", "$defs"), ("anyOf", "allOf", "prefixItems")
+_FENCE = re.compile(r"\A```\w*\s*|\s*```\Z")
 #: Mistakes that the model is shown; a few are enough to mend the rest.
 _SHOWN = 8
 _REPAIR = (
@@ -74,7 +76,7 @@ def json_in(text: str) -> str:
     """The JSON object in an answer: without thoughts before it, a fence around it, or words beside it."""
     text = text.rpartition("</think>")[2].strip()
     first, last = text.find("{"), text.rfind("}")
-    return text[first : last + 1] if 0 <= first < last else text
+    return text[first : last + 1] if 0 <= first < last else _FENCE.sub("", text)
 
 
 def _strict(schema: dict[str, Any]) -> dict[str, Any]:
