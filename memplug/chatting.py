@@ -163,11 +163,8 @@ class Chatting(Reading):
             ModelError: The model could not answer; nothing was stored.
             MalformedInput: The history is none, or what `context` raises it for.
         """
-        model = self._talker()
-        recalled = self.context(
-            query, budget_tokens=budget_tokens, buckets=buckets, kinds=kinds, tags=tags, filters=filters, **ids
-        )
-        question = self._question(query, recalled, history, instructions, pictures=pictures and model.vision)
+        search: dict[str, Any] = {"buckets": buckets, "kinds": kinds, "tags": tags, "filters": filters, **ids}
+        model, question = self._asked(query, history, instructions, pictures=pictures, budget=budget_tokens, **search)
         given = model.answer(question.prompt)
         answer = question.answered(given.text, given.usage)
         return self._remembered(question, answer, ids) if remember else answer
@@ -199,11 +196,8 @@ class Chatting(Reading):
         Raises:
             ConfigError, MalformedInput: See `chat`. `ModelError` is raised by the iteration.
         """
-        model = self._talker()
-        recalled = self.context(
-            query, budget_tokens=budget_tokens, buckets=buckets, kinds=kinds, tags=tags, filters=filters, **ids
-        )
-        question = self._question(query, recalled, history, instructions, pictures=pictures and model.vision)
+        search: dict[str, Any] = {"buckets": buckets, "kinds": kinds, "tags": tags, "filters": filters, **ids}
+        model, question = self._asked(query, history, instructions, pictures=pictures, budget=budget_tokens, **search)
 
         def finish(text: str) -> ChatAnswer:
             answer = question.answered(text)
@@ -239,23 +233,28 @@ class Chatting(Reading):
             raise ConfigError("chat needs a model, and none is configured", hint='Memory(model="openai:gpt-5-mini")')
         return model
 
-    def _question(
+    def _asked(
         self,
         query: str,
-        recalled: Context,
         history: Sequence[Mapping[str, Any]],
         instructions: str,
         *,
         pictures: bool,
-    ) -> ChatQuestion:
-        return ChatQuestion(
+        budget: int,
+        **search: Any,
+    ) -> tuple[ChatModel, ChatQuestion]:
+        """Whom to ask, and what, with the memories that fit the question."""
+        model = self._talker()
+        recalled = self.context(query, budget_tokens=budget, **search)
+        question = ChatQuestion(
             query=query,
             context=recalled,
             history=read_history(history),
             instructions=instructions,
-            pictures=tuple(self._pictures(recalled.hits)) if pictures else (),
+            pictures=tuple(self._pictures(recalled.hits)) if pictures and model.vision else (),
             now=self.engine.store.clock(),
         )
+        return model, question
 
     def _pictures(self, hits: Sequence[Hit]) -> Iterator[Picture]:
         shown = [hit.item.media for hit in hits if hit.item.media and hit.item.content_type in IMAGE_TYPES]
